@@ -1,0 +1,85 @@
+package campaign
+
+import "time"
+
+// Contact is one row of a call list.
+type Contact struct {
+	ID      string   `json:"-"`           // the list's id column, else a keyed hash of the number
+	Row     int      `json:"r"`           // line of the list on which the row starts, from 1
+	Numbers []string `json:"n"`           // E.164; the first one is dialled
+	Name    string   `json:"m,omitempty"` // as in the list
+	Zone    string   `json:"z,omitempty"` // IANA name from the list's column; empty: by number
+	List    int      `json:"l,omitempty"` // which of the campaign's imported headers Values belongs to
+	Values  []string `json:"v,omitempty"` // the row's cells as they were, in the header's order
+}
+
+// Number is the number that is dialled, or "" where there is none.
+func (c Contact) Number() string {
+	if len(c.Numbers) == 0 {
+		return ""
+	}
+	return c.Numbers[0]
+}
+
+// ContactState says where a contact stands.
+type ContactState string
+
+// A contact is in exactly one of these states. Placing counts as live.
+const (
+	Waiting         ContactState = "waiting"     // due now or later
+	Placing         ContactState = "placing"     // claimed: a POST may be on its way
+	Live            ContactState = "live"        // RingCentral has the call
+	Done            ContactState = "done"        // ended with an outcome
+	UnconfirmedHeld ContactState = "unconfirmed" // held for a person's decision
+)
+
+// Attempt is one RingOut placed for a contact.
+type Attempt struct {
+	N          int       `json:"n"`           // from 1
+	Round      int       `json:"round"`       // the round in which it was placed
+	Token      string    `json:"token"`       // the line's occupancy
+	Line       string    `json:"line"`        // the line's name
+	LineNumber string    `json:"line_number"` // the line's E.164 number
+	Extension  string    `json:"extension"`   // whose quota it used
+	Number     string    `json:"number"`      // the contact's number, E.164
+	ClaimedAt  time.Time `json:"claimed_at"`  // Redis's clock
+	SendBy     time.Time `json:"send_by"`     // after this the POST is not sent any more
+	PlacedAt   time.Time `json:"placed_at"`   // zero until RingCentral's answer is stored
+	RingOutID  string    `json:"ringout_id"`  // empty until then
+	Seen       Seen      `json:"seen"`        // what tracking has seen so far
+	AnsweredAt time.Time `json:"answered_at"` // when the contact's leg was first seen connected
+	EndedAt    time.Time `json:"ended_at"`    // zero while it runs
+	Outcome    Outcome   `json:"outcome"`     // of this attempt; empty for an uncharged one
+	Charged    bool      `json:"charged"`     // counts against max_attempts
+	LineFault  bool      `json:"line_fault"`  // the agent's leg failed: the line cools down
+	Detail     string    `json:"detail"`      // one short readable reason
+}
+
+// Duration is how long the two were connected, as far as polling could see.
+func (a Attempt) Duration() time.Duration {
+	if a.AnsweredAt.IsZero() || a.EndedAt.Before(a.AnsweredAt) {
+		return 0
+	}
+	return a.EndedAt.Sub(a.AnsweredAt)
+}
+
+// Mask hides all but the last four digits of a phone number, for logs and task results.
+func Mask(number string) string {
+	digits := 0
+	for i := len(number) - 1; i >= 0; i-- {
+		if number[i] < '0' || number[i] > '9' {
+			continue
+		}
+		if digits++; digits == 4 {
+			return "…" + number[i:]
+		}
+	}
+	return "…"
+}
+
+// Ref names one attempt, from before it is claimed: the contact and the token of the line's occupancy.
+type Ref struct {
+	Campaign string `json:"campaign"`
+	Contact  string `json:"contact"`
+	Token    string `json:"token"`
+}
