@@ -1,0 +1,135 @@
+package ringout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// maxBody bounds the body of an answer in bytes.
+const maxBody = 1 << 20
+
+const userAgent = "ringqueue"
+
+var errTooLarge = errors.New("the answer is larger than 1 MiB")
+
+// request is what differs between the client's requests.
+type request struct {
+	op          string
+	group       Group
+	method      string
+	path        string // after the server's address, escaped, with its query
+	contentType string // of the body
+	body        string
+	via         http.RoundTripper
+	authorize   func(*http.Request)
+}
+
+// answer is a 2xx.
+type answer struct {
+	status int
+	body   []byte
+	at     time.Time // the server's clock, zero if absent
+}
+
+// send is the one way to RingCentral. It sends r at most once, hands over the rate-limit facts of any answer, and
+// returns every answer that is no 2xx as an *Error.
+func (c *Client) send(ctx context.Context, r request) (answer, error) {
+	secrets := c.hidden()
+	if ctx.Err() != nil {
+		return answer{}, failure(r.op, NotSent, context.Cause(ctx), secrets)
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, c.config.Timeout,
+		fmt.Errorf("no answer within %s: %w", c.config.Timeout, context.DeadlineExceeded))
+	defer cancel()
+
+	var trace progress
+	req, err := http.NewRequestWithContext(trace.watch(limited), r.method, c.base+r.path, r.reader())
+	if err != nil {
+		return answer{}, failure(r.op, NotSent, err, secrets)
+	}
+	// Without GetBody, net/http cannot send a request with a body a second time on a new connection.
+	req.GetBody = nil
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", userAgent)
+	if r.contentType != "" {
+		req.Header.Set("Content-Type", r.contentType)
+	}
+	r.authorize(req)
+
+	// RoundTrip rather than an http.Client: there is no code to follow a redirect, and so no way for the token or the
+	// call to go elsewhere.
+	resp, err := r.via.RoundTrip(req)
+	if err != nil {
+		kind := Unknown
+		if trace.unsent(err) {
+			kind = NotSent
+		}
+		return answer{}, failure(r.op, kind, why(limited, err), secrets)
+	}
+	defer func() { _ = resp.Body.Close() }() // read or given up, its error changes nothing
+	c.observe(ctx, r.group, resp)
+
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err == nil && len(body) > maxBody {
+		err = errTooLarge
+	}
+	if refused := c.checkResponse(r.op, resp, body, secrets); refused != nil {
+		return answer{}, refused // certain by its status, whatever became of the body
+	}
+	if err != nil {
+		e := failure(r.op, Unknown, why(limited, err), secrets)
+		e.Status = resp.StatusCode
+		return answer{}, e
+	}
+	return answer{status: resp.StatusCode, body: body, at: serverTime(resp.Header)}, nil
+}
+
+func (r request) reader() io.Reader {
+	if r.body == "" {
+		return nil
+	}
+	return strings.NewReader(r.body)
+}
+
+// why prefers the context's cause to what the transport makes of it.
+func why(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// progress knows how far a request came.
+type progress struct {
+	wanted, got atomic.Bool // a connection was asked for; one was given, so bytes may have gone
+}
+
+func (p *progress) watch(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { p.wanted.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { p.got.Store(true) },
+	})
+}
+
+// unsent reports whether a request that failed with err provably never reached a connection: looking up the name,
+// connecting, the TLS handshake or the wait for any of them failed. A foreign RoundTripper may not tell about
+// connections; there only an error of connecting is proof.
+func (p *progress) unsent(err error) bool {
+	if p.got.Load() {
+		return false
+	}
+	if p.wanted.Load() {
+		return true
+	}
+	var dns *net.DNSError
+	var op *net.OpError
+	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial"
+}
