@@ -1,0 +1,9 @@
+package redistest
+
+import "syscall"
+
+// endWithParent makes the kernel end the server when the test binary dies
+// without its clean-ups, as it does at go test's timeout.
+func endWithParent() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}
