@@ -1,0 +1,15 @@
+package ledger
+
+// All keys of the ledger share one hash tag: the do-not-call list and, later, caps over all campaigns are checked in the
+// same script that claims an attempt, so they must live in one slot of a Redis Cluster. docs/redis-keys.md lists them.
+const (
+	keyCampaigns = "ringqueue:{ledger}:campaigns"
+	keyDNC       = "ringqueue:{ledger}:dnc"
+	keyIDKey     = "ringqueue:{ledger}:id-key"
+)
+
+func keyCampaign(name string) string    { return "ringqueue:{ledger}:campaign:" + name }
+func keyOrder(name string) string       { return "ringqueue:{ledger}:contacts:" + name }
+func keyNumbers(name string) string     { return "ringqueue:{ledger}:numbers:" + name }
+func keyEvents(name string) string      { return "ringqueue:{ledger}:events:" + name }
+func keyContact(name, id string) string { return "ringqueue:{ledger}:contact:" + name + ":" + id }

@@ -1,0 +1,27 @@
+-- claim.lua claims the next attempt of a contact for one line, before the POST.
+-- KEYS: 1 campaign, 2 contact, 3 dnc, 4 events
+-- ARGV: 1 contact id, 2 token, 3 round, 4 number, 5 line's name, 6 line's number, 7 extension, 8 ms within which the POST must be sent
+-- Reply: {'claimed', attempt (JSON)} or {reason}: 'gone', 'void', 'settled', 'live', 'round', 'not_due', 'cancelled', 'ended', 'suppressed'
+-- Asked again with a token that has its attempt, it gives that attempt again.
+local _, mine = find(KEYS[2], ARGV[2])
+if mine then return {'claimed', cjson.encode(mine)} end
+if redis.call('HEXISTS', KEYS[2], 'v:' .. ARGV[2]) == 1 then return {'void'} end
+local c = redis.call('HMGET', KEYS[2], 's', 'r', 'd', 'n')
+if not c[1] then return {'gone'} end
+if c[1] == 'placing' or c[1] == 'live' then return {'live'} end
+if c[1] ~= 'waiting' then return {'settled'} end
+if c[2] ~= ARGV[3] then return {'round'} end
+local now = now_ms()
+if tonumber(c[3]) > now then return {'not_due'} end
+local k = redis.call('HMGET', KEYS[1], 'state', 'ends')
+if k[1] ~= 'active' then return {'cancelled'} end
+if k[2] and k[2] ~= '' and tonumber(k[2]) <= now then return {'ended'} end
+if redis.call('SISMEMBER', KEYS[3], ARGV[4]) == 1 then return {'suppressed'} end
+local n = tonumber(c[4] or '0') + 1
+local a = {n = n, r = tonumber(ARGV[3]), t = ARGV[2], to = ARGV[4], l = ARGV[5], ln = ARGV[6], x = ARGV[7],
+  claimed = now, by = now + tonumber(ARGV[8])}
+redis.call('HSET', KEYS[2], 'n', n)
+save(KEYS[2], n, a)
+move(KEYS[1], KEYS[2], 'placing')
+event(KEYS[4], 'claimed', ARGV[1], a, '')
+return {'claimed', cjson.encode(a)}

@@ -1,0 +1,71 @@
+-- lib.lua stands in front of every script of this package.
+-- A campaign's hash counts its contacts by bucket: waiting, live (placing and live), done, unconfirmed.
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+end
+
+local function int(n)
+  return string.format('%.0f', n)
+end
+
+local function bucket(state)
+  if state == 'placing' then return 'live' end
+  return state
+end
+
+-- because says why a waiting contact is not called now ('' for no reason) and keeps the campaign's count per reason.
+local function because(ck, xk, reason)
+  local before = redis.call('HGET', xk, 'w') or ''
+  if before == reason then return end
+  if before ~= '' then redis.call('HINCRBY', ck, 'held:' .. before, -1) end
+  if reason == '' then
+    redis.call('HDEL', xk, 'w')
+  else
+    redis.call('HSET', xk, 'w', reason)
+    redis.call('HINCRBY', ck, 'held:' .. reason, 1)
+  end
+end
+
+-- move changes a contact's state and the campaign's counts together.
+local function move(ck, xk, to)
+  local from = redis.call('HGET', xk, 's')
+  if from ~= to then
+    if bucket(from) ~= bucket(to) then
+      redis.call('HINCRBY', ck, bucket(from), -1)
+      redis.call('HINCRBY', ck, bucket(to), 1)
+    end
+    redis.call('HSET', xk, 's', to)
+  end
+  if to ~= 'waiting' then because(ck, xk, '') end
+end
+
+-- finish ends a contact with its outcome.
+local function finish(ck, xk, outcome)
+  move(ck, xk, 'done')
+  redis.call('HSET', xk, 'o', outcome)
+  redis.call('HINCRBY', ck, 'outcome:' .. outcome, 1)
+end
+
+-- find returns the number and the record of the attempt that has this token, or nil.
+local function find(xk, token)
+  local n = tonumber(redis.call('HGET', xk, 'n') or '0')
+  for i = n, 1, -1 do
+    local raw = redis.call('HGET', xk, 'a' .. i)
+    if raw then
+      local a = cjson.decode(raw)
+      if a.t == token then return i, a end
+    end
+  end
+  return nil
+end
+
+local function save(xk, i, a)
+  redis.call('HSET', xk, 'a' .. i, cjson.encode(a))
+end
+
+local function event(ek, kind, contact, a, text)
+  redis.call('XADD', ek, 'MAXLEN', '~', '10000', '*', 'kind', kind, 'contact', contact,
+    'attempt', a and int(a.n) or '', 'line', a and a.l or '', 'text', text or '')
+end
