@@ -1,0 +1,430 @@
+// Package line is the agents' phones: who has them, what occupies them, and what becomes of the calls on them.
+//
+// A worker leases the lines it can get. Occupancy is kept in Redis and has no end of its own: a line stays occupied until
+// its call was seen to end, is proven never to have been, or the extension's presence says NoCall. Tracking belongs to the
+// line's owner and runs on the process's context. A worker that takes over a line finds the attempt in the line's record,
+// reads its state in the ledger and goes on from there.
+package line
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/ringqueue/ringqueue/campaign"
+)
+
+// Line is one agent's phone.
+type Line struct {
+	Name      string
+	Number    string // E.164: the RingOut's from
+	Team      string
+	Extension *Extension
+}
+
+// Book is where lines look attempts up and record what becomes of them.
+type Book interface {
+	// Attempt finds the attempt of a token and the rules it was made under; false if no attempt has the token.
+	Attempt(ctx context.Context, ref campaign.Ref) (campaign.Rules, campaign.Attempt, bool, error)
+	// Void takes a token out of use; true if an attempt has it after all.
+	Void(ctx context.Context, ref campaign.Ref) (claimed bool, err error)
+	// Placed stores RingCentral's id.
+	Placed(ctx context.Context, ref campaign.Ref, ringOutID string) (campaign.Attempt, error)
+	// Seen records progress.
+	Seen(ctx context.Context, ref campaign.Ref, seen campaign.Seen) error
+	// Settle ends the attempt, once, and returns it as it was settled first.
+	Settle(ctx context.Context, ref campaign.Ref, v campaign.Verdict, seen campaign.Seen) (campaign.Attempt, error)
+	// Follow enqueues the contact's next round, where there is one.
+	Follow(ctx context.Context, ref campaign.Ref) error
+}
+
+// Config is what a pool is made of. Durations without a value get the defaults that are named.
+type Config struct {
+	Worker        string // this process, unique
+	Lines         []Line
+	MaxLines      int           // lease at most so many; 0: as many as there are
+	Lease         time.Duration // 15 s
+	PollInterval  time.Duration // while ringing; 3 s. While people talk: twice that
+	CoolDown      time.Duration // after a line's own leg failed; 5 min
+	SettleUnknown time.Duration // after send-by, until an attempt without an id is given up as unconfirmed; 15 s
+	PresenceEvery time.Duration // between two looks at a blocked line; 15 s
+}
+
+func (c Config) withDefaults() Config {
+	set := func(d *time.Duration, value time.Duration) {
+		if *d == 0 {
+			*d = value
+		}
+	}
+	set(&c.Lease, 15*time.Second)
+	set(&c.PollInterval, 3*time.Second)
+	set(&c.CoolDown, 5*time.Minute)
+	set(&c.SettleUnknown, 15*time.Second)
+	set(&c.PresenceEvery, 15*time.Second)
+	return c
+}
+
+// Pool has the lines that this worker leases and gives them to attempts. It is safe for concurrent use.
+type Pool struct {
+	cfg   Config
+	store store
+	book  Book
+	log   zerolog.Logger
+
+	ctx  context.Context //nolint:containedctx // the process's context: tracking outlives every call into the pool
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+
+	mu    sync.Mutex
+	owned map[string]*owned // by number
+	teams map[string]*queue
+	first chan struct{} // closed after the first round of leasing
+}
+
+// owned is a line while this worker has its lease.
+type owned struct {
+	Line
+	pool   *Pool
+	ctx    context.Context //nolint:containedctx // ends with the lease
+	cancel context.CancelFunc
+	waking bool // guarded by the pool's lock: a look is due when its extension's suspension ends
+}
+
+// NewPool returns a pool that leases nothing until Run.
+func NewPool(rdb redis.UniversalClient, book Book, log zerolog.Logger, cfg Config) *Pool {
+	p := &Pool{
+		cfg: cfg.withDefaults(), store: newStore(rdb), book: book, log: log,
+		owned: map[string]*owned{}, teams: map[string]*queue{}, first: make(chan struct{}),
+	}
+	for _, l := range cfg.Lines {
+		if p.teams[l.Team] == nil {
+			p.teams[l.Team] = newQueue()
+		}
+	}
+	p.ctx, p.stop = context.WithCancel(context.Background())
+	return p
+}
+
+// Run leases lines and keeps the leases until ctx ends; then it stops tracking and gives all leases back, so that the
+// next worker takes the calls over at once.
+func (p *Pool) Run(ctx context.Context) {
+	defer p.handOver(ctx)
+	numbers := make([]any, 0, len(p.cfg.Lines))
+	for _, l := range p.cfg.Lines {
+		numbers = append(numbers, l.Number)
+	}
+	published := false
+	tick := time.NewTicker(p.cfg.Lease / 3)
+	defer tick.Stop()
+	for {
+		if !published {
+			if err := p.store.rdb.SAdd(ctx, keyLines, numbers...).Err(); err == nil {
+				published = true
+			} else if ctx.Err() == nil {
+				p.log.Error().Err(err).Msg("publish lines")
+			}
+		}
+		p.leaseAll(ctx)
+		select {
+		case <-p.first:
+		default:
+			close(p.first)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Started is closed when Run has asked for each lease once.
+func (p *Pool) Started() <-chan struct{} { return p.first }
+
+func (p *Pool) handOver(ctx context.Context) {
+	p.stop()
+	p.wg.Wait()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer cancel()
+	for _, l := range p.held() {
+		if err := p.store.giveLease(ctx, p.cfg.Worker, l.Number); err != nil {
+			p.log.Warn().Err(err).Str("line", l.Name).Msg("lease not given back: it lapses by itself")
+		}
+	}
+}
+
+func (p *Pool) held() []*owned {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make([]*owned, 0, len(p.owned))
+	for _, l := range p.owned {
+		list = append(list, l)
+	}
+	return list
+}
+
+// Held lists the lines that this worker has now.
+func (p *Pool) Held() []Line {
+	held := p.held()
+	lines := make([]Line, len(held))
+	for i, l := range held {
+		lines[i] = l.Line
+	}
+	return lines
+}
+
+// HeldBy counts this worker's lines of a team.
+func (p *Pool) HeldBy(team string) int {
+	n := 0
+	for _, l := range p.held() {
+		if l.Team == team {
+			n++
+		}
+	}
+	return n
+}
+
+// Size counts a team's lines, this worker's or not.
+func (p *Pool) Size(team string) int {
+	n := 0
+	for _, l := range p.cfg.Lines {
+		if l.Team == team {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *Pool) leaseAll(ctx context.Context) {
+	for _, l := range p.cfg.Lines {
+		if ctx.Err() != nil {
+			return
+		}
+		p.mu.Lock()
+		have, full := p.owned[l.Number], p.cfg.MaxLines > 0 && len(p.owned) >= p.cfg.MaxLines
+		p.mu.Unlock()
+		if have == nil && full {
+			continue
+		}
+		_, note := l.Extension.suspension()
+		rec, err := p.store.takeLease(ctx, p.cfg.Worker, p.cfg.Lease, l, note)
+		switch {
+		case err != nil:
+			// Calls are tracked on: another worker may do the same, and each call is settled once.
+			if ctx.Err() == nil {
+				p.log.Error().Err(err).Msg("Redis does not answer; live calls are tracked on")
+			}
+			return
+		case rec.ours && have == nil:
+			p.begin(l, rec)
+		case !rec.ours && have != nil:
+			p.log.Warn().Str("line", l.Name).Msg("lease lost to another worker")
+			p.drop(have)
+		}
+	}
+}
+
+// begin starts to own a line, from whatever its record says.
+func (p *Pool) begin(l Line, rec record) {
+	o := &owned{Line: l, pool: p}
+	o.ctx, o.cancel = context.WithCancel(p.ctx)
+	p.mu.Lock()
+	p.owned[l.Number] = o
+	p.mu.Unlock()
+	p.log.Info().Str("line", l.Name).Str("number", campaign.Mask(l.Number)).Str("state", string(rec.state)).Msg("line leased")
+	switch rec.state {
+	case Occupied, Blocked:
+		p.spawn(func() { o.takeOver(rec) })
+	case WrapUp, Cooling:
+		p.spawn(func() { o.idleAfter(rec.rest) })
+	default:
+		o.idle()
+	}
+}
+
+func (p *Pool) drop(o *owned) {
+	o.cancel()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.owned[o.Number] == o {
+		delete(p.owned, o.Number)
+	}
+	p.teams[o.Team].remove(o)
+}
+
+func (p *Pool) spawn(f func()) {
+	p.wg.Add(1)
+	go func() {
+		defer p.wg.Done()
+		f()
+	}()
+}
+
+// idleAfter makes the line available once its rest is over.
+func (o *owned) idleAfter(rest time.Duration) {
+	if sleep(o.ctx, rest) == nil {
+		o.idle()
+	}
+}
+
+// idle makes the line available.
+func (o *owned) idle() {
+	p := o.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if o.ctx.Err() != nil || p.owned[o.Number] != o {
+		return
+	}
+	q := p.teams[o.Team]
+	q.remove(o)
+	q.idle = append(q.idle, o)
+	p.match(q)
+}
+
+// match hands idle lines to waiters; the pool's lock is held.
+func (p *Pool) match(q *queue) {
+	for i := 0; i < len(q.idle); {
+		l := q.idle[i]
+		if d, _ := l.Extension.suspension(); d > 0 {
+			p.wake(q, l, d)
+			i++
+			continue
+		}
+		w := q.next()
+		if w == nil {
+			return
+		}
+		q.idle = append(q.idle[:i:i], q.idle[i+1:]...)
+		w.ready <- l
+	}
+}
+
+// wake looks at a team again when a line's extension is no longer suspended; the pool's lock is held.
+func (p *Pool) wake(q *queue, l *owned, after time.Duration) {
+	if l.waking {
+		return
+	}
+	l.waking = true
+	p.spawn(func() {
+		if sleep(l.ctx, after) != nil {
+			return
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		l.waking = false
+		p.match(q)
+	})
+}
+
+// Request says who wants a line.
+type Request struct {
+	Team     string
+	Campaign string
+	Contact  string
+	Priority int
+	Again    bool
+}
+
+// ErrNoTeam is returned by Acquire for a team of which this worker knows no line.
+var ErrNoTeam = errors.New("no such team")
+
+// Acquire waits for a line of the team and occupies it with a fresh token.
+func (p *Pool) Acquire(ctx context.Context, r Request) (*Seat, error) {
+	q := p.teams[r.Team]
+	if q == nil {
+		return nil, fmt.Errorf("%w: %s", ErrNoTeam, r.Team)
+	}
+	for {
+		l, err := p.await(ctx, q, r)
+		if err != nil {
+			return nil, err
+		}
+		ref := campaign.Ref{Campaign: r.Campaign, Contact: r.Contact, Token: rand.Text()}
+		err = p.store.takeLine(ctx, p.cfg.Worker, l.Number, ref)
+		switch {
+		case err == nil:
+			return &Seat{Ref: ref, line: l}, nil
+		case errors.Is(err, errNotFree):
+			// The record knows better than this process: drop the line, the next leasing begins it anew.
+			p.drop(l)
+		default:
+			// Unknown whether it is occupied now. No attempt has the token, so freeing is safe.
+			p.spawn(func() { l.vacate(ref.Token) })
+			return nil, err
+		}
+	}
+}
+
+func (p *Pool) await(ctx context.Context, q *queue, r Request) (*owned, error) {
+	w := &waiter{campaign: r.Campaign, priority: r.Priority, again: r.Again, ready: make(chan *owned, 1)}
+	p.mu.Lock()
+	q.join(w)
+	p.match(q)
+	p.mu.Unlock()
+	select {
+	case l := <-w.ready:
+		return l, nil
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	left := q.leave(w)
+	p.mu.Unlock()
+	if !left {
+		(<-w.ready).idle()
+	}
+	return nil, ctx.Err()
+}
+
+// Seat is a line that is occupied for one attempt. Exactly one of Vacate, Track and Confirm ends it.
+type Seat struct {
+	Ref  campaign.Ref
+	line *owned
+}
+
+// Line is the line that is occupied.
+func (s *Seat) Line() Line { return s.line.Line }
+
+// Vacate frees the line for the next contact. The caller has made sure that no attempt has the token, and none ever will.
+func (s *Seat) Vacate() {
+	s.line.pool.spawn(func() { s.line.vacate(s.Ref.Token) })
+}
+
+// Rest frees the line like Vacate, but lets it cool down first.
+func (s *Seat) Rest(d time.Duration) {
+	s.line.pool.spawn(func() { s.line.release(s.Ref, Cooling, d) })
+}
+
+// Track hands a placed call to the line's owner. The channel is closed when the attempt is settled; it stays open if the
+// process ends first.
+func (s *Seat) Track(rules campaign.Rules, a campaign.Attempt) <-chan struct{} {
+	settled := make(chan struct{})
+	s.line.pool.spawn(func() { s.line.track(rules, s.Ref, a, settled) })
+	return settled
+}
+
+// Confirm hands an attempt to the line's owner of which it is unknown whether a phone rings.
+func (s *Seat) Confirm(a campaign.Attempt, why string) <-chan struct{} {
+	settled := make(chan struct{})
+	s.line.pool.spawn(func() { s.line.confirm(s.Ref, a, why, settled) })
+	return settled
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

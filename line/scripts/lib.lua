@@ -1,0 +1,26 @@
+-- lib.lua stands in front of every script of this package. A line is one hash:
+-- name, team, seen (ms): who it is, and when a worker last asked for it
+-- owner, lease (ms): the worker that has it, and until when
+-- state: '' (free), occupied, wrap_up, cooling, blocked; until (ms): the end of wrap_up and cooling
+-- token, campaign, contact, since (ms): the attempt that occupies it; note: what to tell people
+
+local function now_ms()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+end
+
+local function int(n)
+  return string.format('%.0f', n)
+end
+
+-- state is the line's state at this instant, and how many ms it still rests.
+local function state(key, now)
+  local h = redis.call('HMGET', key, 'state', 'until')
+  local s = h[1] or ''
+  if s == 'wrap_up' or s == 'cooling' then
+    local rest = tonumber(h[2] or '0') - now
+    if rest > 0 then return s, rest end
+    return '', 0
+  end
+  return s, 0
+end
