@@ -1,0 +1,73 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/ledger"
+)
+
+// Book records for the lines what becomes of their calls: the ledger, the retry rules and the next round's task in one.
+type Book struct {
+	ledger   *ledger.Ledger
+	producer *Producer
+	now      func() time.Time
+}
+
+// NewBook returns the book that a line.Pool needs.
+func NewBook(l *ledger.Ledger, p *Producer) *Book {
+	return &Book{ledger: l, producer: p, now: time.Now}
+}
+
+// Attempt finds the attempt of a token and its campaign's rules; false if no attempt has the token.
+func (b *Book) Attempt(ctx context.Context, ref campaign.Ref) (campaign.Rules, campaign.Attempt, bool, error) {
+	rec, c, err := b.ledger.Look(ctx, ref.Campaign, ref.Contact)
+	if errors.Is(err, ledger.ErrNoContact) || errors.Is(err, ledger.ErrNoCampaign) {
+		return campaign.Rules{}, campaign.Attempt{}, false, nil
+	}
+	if err != nil {
+		return campaign.Rules{}, campaign.Attempt{}, false, err
+	}
+	a, ok := rec.Attempt(ref.Token)
+	return c.Rules, a, ok, nil
+}
+
+// Void takes a token out of use; true if an attempt has it after all.
+func (b *Book) Void(ctx context.Context, ref campaign.Ref) (bool, error) {
+	claimed, err := b.ledger.Void(ctx, ref)
+	return claimed != ledger.NotClaimed, err
+}
+
+// Placed stores RingCentral's id of a claimed attempt.
+func (b *Book) Placed(ctx context.Context, ref campaign.Ref, ringOutID string) (campaign.Attempt, error) {
+	return b.ledger.Placed(ctx, ref, ringOutID)
+}
+
+// Seen records what tracking has seen.
+func (b *Book) Seen(ctx context.Context, ref campaign.Ref, seen campaign.Seen) error {
+	return b.ledger.Seen(ctx, ref, seen)
+}
+
+// Settle ends the attempt by the campaign's retry rules. The first settlement stands.
+func (b *Book) Settle(ctx context.Context, ref campaign.Ref, v campaign.Verdict, seen campaign.Seen) (campaign.Attempt, error) {
+	rec, c, err := b.ledger.Look(ctx, ref.Campaign, ref.Contact)
+	if err != nil {
+		return campaign.Attempt{}, err
+	}
+	now := b.now()
+	next := c.Rules.Next(v, rec.History(), now)
+	s := ledger.Settlement{Verdict: v, Seen: seen, Next: next}
+	if !next.Final {
+		s.After = max(next.At.Sub(now), 0)
+		s.Reason = hold(c.Rules, rec.Contact, later(next.At, now))
+	}
+	settled, err := b.ledger.Settle(ctx, ref, s)
+	return settled.Attempt, err
+}
+
+// Follow enqueues the contact's next round, where there is one.
+func (b *Book) Follow(ctx context.Context, ref campaign.Ref) error {
+	return b.producer.Follow(ctx, ref.Campaign, ref.Contact)
+}

@@ -1,0 +1,277 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/ledger"
+)
+
+// Producer puts contacts into campaigns: the row into the ledger first, then the task into Asynq. Everything it does may
+// be repeated; what is there already stays as it is. It is safe for concurrent use.
+type Producer struct {
+	ledger *ledger.Ledger
+	pipe   *pipelined
+	client *asynq.Client
+	now    func() time.Time
+}
+
+// NewProducer returns a producer on a Redis client, which stays the caller's to close.
+func NewProducer(rdb redis.UniversalClient) *Producer {
+	pipe := newPipelined(rdb)
+	return &Producer{ledger: ledger.New(rdb), pipe: pipe, client: asynq.NewClientFromRedisClient(pipe), now: time.Now}
+}
+
+// Close stops the producer's own goroutine.
+func (p *Producer) Close() { p.pipe.stop() }
+
+// Tally counts what an import did.
+type Tally struct {
+	Added      int                     `json:"added"`      // new in the campaign, to be called
+	Known      int                     `json:"known"`      // this row was imported before
+	Duplicates int                     `json:"duplicates"` // another row has this number or id
+	Suppressed int                     `json:"suppressed"` // on the do-not-call list
+	Held       int                     `json:"held"`       // of those added: not called now, by Reasons
+	Reasons    map[campaign.Reason]int `json:"-"`
+}
+
+// Contacts is a stream of contacts; Next returns io.EOF at its end. *contactlist.Reader is one once its rejected rows
+// are taken out.
+type Contacts interface {
+	Next() (campaign.Contact, error)
+}
+
+// batchSize is how many contacts one ledger script adds. Redis serves nobody else meanwhile (about 5 ms).
+const batchSize = 256
+
+// Import adds a stream of contacts to a campaign that has been created, and enqueues their calls. On an error it says how
+// far it got: the Tally counts what is stored; running the same import again goes on from there. progress may be nil.
+func (p *Producer) Import(ctx context.Context, rules campaign.Rules, contacts Contacts, progress func(Tally)) (Tally, error) {
+	idKey, err := p.ledger.IDKey(ctx)
+	if err != nil {
+		return Tally{}, err
+	}
+	var (
+		mu    sync.Mutex
+		total = Tally{Reasons: map[campaign.Reason]int{}}
+	)
+	g, gctx := errgroup.WithContext(ctx)
+	batches := make(chan []ledger.Entry)
+	for range 3 {
+		g.Go(func() error {
+			for batch := range batches {
+				t, err := p.add(gctx, rules, idKey, batch)
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				total.merge(t)
+				if progress != nil {
+					progress(total)
+				}
+				mu.Unlock()
+			}
+			return nil
+		})
+	}
+	g.Go(func() error {
+		defer close(batches)
+		now := p.now()
+		batch := make([]ledger.Entry, 0, batchSize)
+		for {
+			c, err := contacts.Next()
+			last := errors.Is(err, io.EOF)
+			if err != nil && !last {
+				return err
+			}
+			if !last {
+				batch = append(batch, ledger.Entry{Contact: c, Due: now, Reason: hold(rules, c, now)})
+			}
+			if len(batch) == batchSize || (last && len(batch) > 0) {
+				select {
+				case batches <- batch:
+				case <-gctx.Done():
+					return gctx.Err()
+				}
+				batch, now = make([]ledger.Entry, 0, batchSize), p.now()
+			}
+			if last {
+				return nil
+			}
+		}
+	})
+	err = g.Wait()
+	return total, err
+}
+
+// Preview counts what Import would do, and stores nothing.
+func (p *Producer) Preview(ctx context.Context, rules campaign.Rules, contacts Contacts) (Tally, error) {
+	t := Tally{Reasons: map[campaign.Reason]int{}}
+	idKey, err := p.ledger.IDKey(ctx)
+	if err != nil {
+		return t, err
+	}
+	listed := map[string]bool{} // ids and numbers of this list
+	for last := false; !last; {
+		var batch []ledger.Entry
+		for len(batch) < batchSize && !last {
+			c, err := contacts.Next()
+			if last = errors.Is(err, io.EOF); last {
+				break
+			}
+			if err != nil {
+				return t, err
+			}
+			if listed[c.ID] || listed[c.Number()] {
+				t.Duplicates++
+				continue
+			}
+			listed[c.ID], listed[c.Number()] = true, true
+			batch = append(batch, ledger.Entry{Contact: c, Reason: hold(rules, c, p.now())})
+		}
+		codes, err := p.ledger.Check(ctx, rules.Name, idKey, batch)
+		if err != nil {
+			return t, err
+		}
+		for i, code := range codes {
+			t.count(code, batch[i].Reason)
+		}
+	}
+	return t, nil
+}
+
+func (t *Tally) count(code ledger.AddCode, held campaign.Reason) {
+	switch code {
+	case ledger.Fresh:
+		t.Added++
+		if held != "" {
+			t.Held++
+			t.Reasons[held]++
+		}
+	case ledger.Known:
+		t.Known++
+	case ledger.Duplicate:
+		t.Duplicates++
+	case ledger.Suppressed:
+		t.Suppressed++
+	}
+}
+
+func (t *Tally) merge(o Tally) {
+	t.Added += o.Added
+	t.Known += o.Known
+	t.Duplicates += o.Duplicates
+	t.Suppressed += o.Suppressed
+	t.Held += o.Held
+	for r, n := range o.Reasons {
+		t.Reasons[r] += n
+	}
+}
+
+// hold says why a contact that is due now would not be called now.
+func hold(rules campaign.Rules, c campaign.Contact, now time.Time) campaign.Reason {
+	d := rules.Gate(campaign.Situation{Contact: c, DueAt: now}, now)
+	if d.Go || d.Never != "" {
+		return ""
+	}
+	return d.Reason
+}
+
+func (p *Producer) add(ctx context.Context, rules campaign.Rules, idKey []byte, batch []ledger.Entry) (Tally, error) {
+	t := Tally{Reasons: map[campaign.Reason]int{}}
+	added, err := p.ledger.Add(ctx, rules.Name, idKey, batch)
+	if err != nil {
+		return t, err
+	}
+	errs := make([]error, len(batch))
+	var wg sync.WaitGroup
+	for i, a := range added {
+		t.count(a.Code, batch[i].Reason)
+		if a.Round == 0 {
+			continue
+		}
+		wg.Go(func() {
+			errs[i] = p.enqueue(ctx, rules, batch[i].Contact, a.Round, a.Due, p.now())
+		})
+	}
+	wg.Wait()
+	return t, errors.Join(errs...)
+}
+
+// enqueue enqueues a contact's round for when it is due and the rules allow the call. Repeating it changes nothing.
+func (p *Producer) enqueue(ctx context.Context, rules campaign.Rules, c campaign.Contact, round int, due, now time.Time) error {
+	at := due
+	if d := rules.Gate(campaign.Situation{Contact: c, DueAt: due}, later(due, now)); !d.Go && d.Never == "" && d.Until.After(at) {
+		at = d.Until
+	}
+	if !at.After(now) {
+		at = time.Time{}
+	}
+	task, opts, err := NewCallTask(rules.Name, c.ID, round, at)
+	if err != nil {
+		return err
+	}
+	// After a lost reply Asynq says conflict although the task is stored: a conflict always means that it is there.
+	if _, err := p.client.EnqueueContext(ctx, task, opts...); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
+		return fmt.Errorf("enqueue: %w", err)
+	}
+	return nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// Follow enqueues the round in which the contact is now, if it waits for one.
+func (p *Producer) Follow(ctx context.Context, name, contact string) error {
+	rec, c, err := p.ledger.Look(ctx, name, contact)
+	if err != nil || rec.State != campaign.Waiting {
+		return err
+	}
+	if err := p.ledger.Hold(ctx, name, contact, hold(c.Rules, rec.Contact, later(rec.Due, p.now()))); err != nil {
+		return err
+	}
+	return p.enqueue(ctx, c.Rules, rec.Contact, rec.Round, rec.Due, p.now())
+}
+
+// ResolvableOutcomes are the outcomes that a person can find out about an unconfirmed attempt.
+func ResolvableOutcomes() []campaign.Outcome {
+	return []campaign.Outcome{
+		campaign.Answered, campaign.Busy, campaign.NoAnswer, campaign.Rejected, campaign.Unreachable, campaign.Blocked,
+		campaign.InvalidNumber,
+	}
+}
+
+// Resolve carries out a person's decision about an unconfirmed contact: the attempt's outcome, or "" if there was no call.
+// What follows is what would have followed that outcome.
+func (p *Producer) Resolve(ctx context.Context, name, contact string, outcome campaign.Outcome) error {
+	rec, c, err := p.ledger.Look(ctx, name, contact)
+	if err != nil {
+		return err
+	}
+	r := ledger.Resolution{Outcome: outcome, Detail: "decided by a person: not called"}
+	if outcome != "" {
+		now := p.now()
+		r.Charged, r.Detail = true, "decided by a person: "+string(outcome)
+		r.Next = c.Rules.Next(campaign.Verdict{Ended: true, Outcome: outcome, Charged: true, Rang: true}, rec.History(), now)
+		if !r.Next.Final {
+			r.After = max(r.Next.At.Sub(now), 0)
+		}
+	}
+	if err := p.ledger.Resolve(ctx, name, contact, r); err != nil {
+		return err
+	}
+	return p.Follow(ctx, name, contact)
+}
