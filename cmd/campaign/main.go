@@ -1,0 +1,37 @@
+// Command campaign shows campaigns and steers them.
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/ringqueue/ringqueue/internal/cli"
+)
+
+func main() { os.Exit(cli.Main(newRoot())) }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "campaign",
+		Short: "Show campaigns and steer them",
+		Long:  "Show campaigns and steer them.\nReads REDIS_URL from the environment or from .env.",
+		RunE:  cli.Group,
+	}
+	root.AddCommand(newList(), newStatus(), newWatch(), newPause(), newResume(), newCancel(), newResults(), newUnconfirmed())
+	return root
+}
+
+// onRedis opens Redis for a command and closes it after.
+func onRedis(run func(cmd *cobra.Command, rdb redis.UniversalClient, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) (err error) {
+		rdb, err := cli.Redis(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, rdb.Close()) }()
+		return run(cmd, rdb, args)
+	}
+}

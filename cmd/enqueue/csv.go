@@ -1,0 +1,435 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/contactlist"
+	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/line"
+	"github.com/ringqueue/ringqueue/tasks"
+)
+
+type csvFlags struct {
+	campaign, rejects    string
+	columns              []string
+	dryRun, update, json bool
+}
+
+func newCSV() *cobra.Command {
+	var f csvFlags
+	cmd := &cobra.Command{
+		Use:   "csv FILE...",
+		Short: "Import call lists into a campaign",
+		Long: "Import call lists into a campaign, which is created if it is not there. Rows that cannot be called land in the\n" +
+			"rejects file with line number and reason; the rest goes on. Importing the same list again calls nobody twice,\n" +
+			"and goes on where an interrupted import stopped. FILE may be - for standard input.",
+		Example: "  enqueue csv contacts.csv --campaign renewals.yaml --dry-run\n  enqueue csv contacts.csv --campaign renewals.yaml\n" +
+			"  enqueue csv export.csv --campaign renewals.yaml --column phone=Mobile",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return importLists(cmd, args, f) },
+	}
+	cmd.Flags().StringVar(&f.campaign, "campaign", "", "campaign file (YAML)")
+	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "import nothing, show what would be imported")
+	cmd.Flags().StringVar(&f.rejects, "rejects", "", "file for rejected rows (default FILE.rejects.csv)")
+	cmd.Flags().StringArrayVar(&f.columns, "column", nil, "which column is what: phone=HEADER, name=, id=, timezone= (may be repeated)")
+	cmd.Flags().BoolVar(&f.update, "update", false, "replace the rules of a campaign that exists with other ones")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print the summary as JSON")
+	must(cmd.MarkFlagRequired("campaign"))
+	return cmd
+}
+
+// must is for calls that can only fail by a mistake in this program.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// summary is what --json prints.
+type summary struct {
+	Campaign string `json:"campaign"`
+	DryRun   bool   `json:"dry_run"`
+	Rows     int    `json:"rows"`
+	tasks.Tally
+	Rejected int                     `json:"rejected"`
+	HeldBy   map[campaign.Reason]int `json:"held_by,omitempty"`
+	Files    []fileSummary           `json:"files"`
+}
+
+type fileSummary struct {
+	File    string            `json:"file"`
+	Mapping map[string]string `json:"mapping"`
+	Sample  []sampleContact   `json:"sample,omitempty"`
+	Rejects string            `json:"rejects_file,omitempty"`
+}
+
+type sampleContact struct {
+	Row    int    `json:"row"`
+	Name   string `json:"name"`
+	Number string `json:"number"`
+	Zone   string `json:"timezone"`
+}
+
+func readRules(file string) (campaign.Rules, error) {
+	src, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	if err != nil {
+		return campaign.Rules{}, cli.Usage(fmt.Errorf("campaign file: %w", err))
+	}
+	rules, err := campaign.Parse(file, src)
+	return rules, cli.Usage(err)
+}
+
+func importLists(cmd *cobra.Command, files []string, f csvFlags) (err error) {
+	ctx := cmd.Context()
+	rules, err := readRules(f.campaign)
+	if err != nil {
+		return err
+	}
+	if err := rules.CheckAt(time.Now()); err != nil {
+		return cli.Usage(fmt.Errorf("%s: %w", f.campaign, err))
+	}
+	columns, err := parseColumns(f.columns)
+	if err != nil {
+		return err
+	}
+	if f.rejects != "" && len(files) > 1 {
+		return cli.Usage(errors.New("--rejects takes one call list at a time; without it each list has a rejects file of its own"))
+	}
+	// Everything that can be wrong with arguments and files is said before anything is stored.
+	for _, file := range files {
+		if file == "-" {
+			continue
+		}
+		if err := readable(file); err != nil {
+			return err
+		}
+	}
+	rdb, err := cli.Redis(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rdb.Close()) }()
+	led := ledger.New(rdb)
+	producer := tasks.NewProducer(rdb)
+	defer producer.Close()
+	idKey, err := led.IDKey(ctx)
+	if err != nil {
+		return err
+	}
+
+	im := &importer{
+		cmd: cmd, flags: f, rules: rules, ledger: led, producer: producer,
+		options: contactlist.Options{Region: rules.Region, Columns: columns, IDKey: idKey},
+		summary: summary{Campaign: rules.Name, DryRun: f.dryRun, Files: []fileSummary{}},
+		log:     zerolog.New(zerolog.ConsoleWriter{Out: cmd.ErrOrStderr(), NoColor: true, TimeFormat: time.TimeOnly}).With().Timestamp().Logger(),
+	}
+	for _, file := range files {
+		if err = im.file(ctx, file); err != nil {
+			break
+		}
+	}
+	if err != nil {
+		if im.summary.Added > 0 {
+			return fmt.Errorf("%w\n%d contacts were imported before that and will be called; run the same command again to go on", err, im.summary.Added)
+		}
+		return err
+	}
+	if f.json {
+		return cli.JSON(cmd.OutOrStdout(), im.summary)
+	}
+	im.print(cmd.ErrOrStderr())
+	if lines, err := line.List(ctx, rdb); err == nil && !f.dryRun &&
+		!slices.ContainsFunc(lines, func(l line.Info) bool { return l.Team == rules.Team }) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "warning: no worker has published a line of team %q yet; the campaign waits for one\n", rules.Team)
+	}
+	return nil
+}
+
+func readable(file string) error {
+	h, err := os.Open(file) //nolint:gosec // the operator names the file
+	if err != nil {
+		return cli.Usage(fmt.Errorf("call list: %w", err))
+	}
+	defer h.Close() //nolint:errcheck // only looked at
+	info, err := h.Stat()
+	if err != nil {
+		return cli.Usage(fmt.Errorf("call list: %w", err))
+	}
+	if info.IsDir() {
+		return cli.Usage(fmt.Errorf("call list: %s is a folder", file))
+	}
+	return nil
+}
+
+func parseColumns(list []string) (map[string]string, error) {
+	columns := map[string]string{}
+	for _, c := range list {
+		role, header, ok := strings.Cut(c, "=")
+		if !ok || role == "" || header == "" {
+			return nil, cli.Usage(fmt.Errorf("--column %q: it takes ROLE=HEADER, for example phone=Mobile", c))
+		}
+		columns[role] = header
+	}
+	return columns, nil
+}
+
+type importer struct {
+	cmd      *cobra.Command
+	flags    csvFlags
+	rules    campaign.Rules
+	ledger   *ledger.Ledger
+	producer *tasks.Producer
+	options  contactlist.Options
+	created  bool
+	summary  summary
+	log      zerolog.Logger
+}
+
+func (im *importer) rejectsFile(list string) string {
+	switch {
+	case im.flags.rejects != "":
+		return im.flags.rejects
+	case list == "-":
+		return im.rules.Name + ".rejects.csv"
+	}
+	return strings.TrimSuffix(list, filepath.Ext(list)) + ".rejects.csv"
+}
+
+func (im *importer) file(ctx context.Context, name string) (err error) {
+	var (
+		in   io.Reader = im.cmd.InOrStdin()
+		size int64
+	)
+	if name != "-" {
+		h, err := os.Open(name) //nolint:gosec // the operator names the file
+		if err != nil {
+			return cli.Usage(fmt.Errorf("call list: %w", err))
+		}
+		defer h.Close() //nolint:errcheck // only read
+		if info, err := h.Stat(); err == nil {
+			size = info.Size()
+		}
+		in = h
+	}
+	o := im.options
+	o.Name = name
+	list, err := contactlist.Open(in, o)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	fs := fileSummary{File: name, Mapping: map[string]string{}}
+	for _, m := range list.Mapping() {
+		key := string(m.Role)
+		if have := fs.Mapping[key]; have != "" {
+			fs.Mapping[key] = have + ", " + m.Header
+		} else {
+			fs.Mapping[key] = m.Header
+		}
+	}
+	src := &source{im: im, list: list, file: &fs}
+	before := im.summary.Rows
+	if im.flags.dryRun && im.flags.rejects == "" {
+		err = im.count(ctx, src)
+	} else {
+		src.rejects = contactlist.NewRejectsWriter(im.rejectsFile(name), list)
+		if im.flags.dryRun {
+			err = im.count(ctx, src)
+		} else {
+			err = im.store(ctx, src, size)
+		}
+		err = errors.Join(err, src.rejects.Close())
+		if src.rejects.Count() > 0 {
+			fs.Rejects = src.rejects.Path()
+		}
+	}
+	im.summary.Files = append(im.summary.Files, fs)
+	if err == nil && im.summary.Rows == before {
+		return cli.Usage(fmt.Errorf("%s: the list has a header and no rows", name))
+	}
+	return err
+}
+
+// store imports for real. The campaign is created only once a list has shown to be one.
+func (im *importer) store(ctx context.Context, src *source, size int64) error {
+	if !im.created {
+		if err := im.create(ctx); err != nil {
+			return err
+		}
+		im.created = true
+	}
+	index, err := im.ledger.AddHeader(ctx, im.rules.Name, src.list.Header())
+	if err != nil {
+		return err
+	}
+	src.index = index
+	show, finish := im.progress(src, size)
+	t, err := im.producer.Import(ctx, im.rules, src, show)
+	finish()
+	im.add(t)
+	return err
+}
+
+func (im *importer) create(ctx context.Context) error {
+	err := im.ledger.Create(ctx, im.rules, im.flags.update)
+	var differ *ledger.RulesDifferError
+	if errors.As(err, &differ) {
+		return cli.Usage(err)
+	}
+	if errors.Is(err, ledger.ErrCancelled) {
+		return fmt.Errorf("campaign %s is cancelled; give the file another name to start anew", im.rules.Name)
+	}
+	return err
+}
+
+func (im *importer) add(t tasks.Tally) {
+	s := &im.summary
+	s.Added += t.Added
+	s.Known += t.Known
+	s.Duplicates += t.Duplicates
+	s.Suppressed += t.Suppressed
+	s.Held += t.Held
+	for r, n := range t.Reasons {
+		if s.HeldBy == nil {
+			s.HeldBy = map[campaign.Reason]int{}
+		}
+		s.HeldBy[r] += n
+	}
+}
+
+// count is the dry run: the same rules, nothing stored. Duplicates are found within the campaign as it is now and within
+// the list.
+func (im *importer) count(ctx context.Context, src *source) error {
+	t, err := im.producer.Preview(ctx, im.rules, src)
+	im.add(t)
+	return err
+}
+
+// progress shows a bar on a terminal, and a line every few seconds elsewhere.
+func (im *importer) progress(src *source, size int64) (show func(tasks.Tally), finish func()) {
+	began, last := time.Now(), time.Now()
+	rate := func(t tasks.Tally) float64 {
+		return float64(t.Added+t.Known+t.Duplicates+t.Suppressed) / max(time.Since(began).Seconds(), 0.001)
+	}
+	errFile, ok := im.cmd.ErrOrStderr().(*os.File)
+	if !ok || !term.IsTerminal(int(errFile.Fd())) || im.flags.json {
+		return func(t tasks.Tally) {
+			if time.Since(last) < 5*time.Second || im.flags.json {
+				return
+			}
+			last = time.Now()
+			im.log.Info().Int("added", t.Added).Float64("rows_per_second", float64(int(rate(t)))).Msg("importing " + src.file.File)
+		}, func() {}
+	}
+	var now tasks.Tally
+	p := mpb.New(mpb.WithOutput(errFile), mpb.WithWidth(40))
+	bar := p.AddBar(size,
+		mpb.PrependDecorators(decor.Name(src.file.File+" ")),
+		mpb.AppendDecorators(decor.Percentage(), decor.Any(func(decor.Statistics) string {
+			return fmt.Sprintf("  %d contacts, %.0f rows/s", now.Added, rate(now))
+		})),
+	)
+	return func(t tasks.Tally) {
+			now = t
+			bar.SetCurrent(min(src.offset.Load(), size-1))
+		}, func() {
+			bar.SetTotal(size, true)
+			p.Wait()
+		}
+}
+
+// source gives the importer the good rows of a list and writes the others to the rejects file.
+type source struct {
+	im      *importer
+	list    *contactlist.Reader
+	rejects *contactlist.RejectsWriter // nil: only counted
+	index   int
+	file    *fileSummary
+	offset  atomic.Int64 // bytes read, for the progress bar, which runs beside
+}
+
+const samples = 3
+
+func (s *source) Next() (campaign.Contact, error) {
+	for {
+		c, err := s.list.Next()
+		s.offset.Store(s.list.Offset())
+		var rejected *contactlist.RejectedRow
+		if errors.As(err, &rejected) {
+			s.im.summary.Rows++
+			s.im.summary.Rejected++
+			if s.rejects == nil {
+				continue
+			}
+			if err := s.rejects.Write(rejected); err != nil {
+				return c, err
+			}
+			continue
+		}
+		if err != nil {
+			return c, err
+		}
+		s.im.summary.Rows++
+		c.List = s.index
+		if s.im.flags.dryRun && len(s.file.Sample) < samples {
+			zones, _ := campaign.Zones(c)
+			s.file.Sample = append(s.file.Sample, sampleContact{Row: c.Row, Name: c.Name, Number: c.Number(), Zone: strings.Join(zones, ", ")})
+		}
+		return c, nil
+	}
+}
+
+func (im *importer) print(w io.Writer) {
+	s := im.summary
+	verb := "imported"
+	if s.DryRun {
+		verb = "would be imported (dry run: nothing is)"
+	}
+	for _, f := range s.Files {
+		roles := make([]string, 0, len(f.Mapping))
+		for role, header := range f.Mapping {
+			roles = append(roles, role+" = "+header)
+		}
+		sort.Strings(roles)
+		fmt.Fprintf(w, "%s: %s\n", f.File, strings.Join(roles, "; "))
+		for _, c := range f.Sample {
+			fmt.Fprintf(w, "  row %d: %s, %s, %s\n", c.Row, c.Name, c.Number, c.Zone)
+		}
+	}
+	fmt.Fprintf(w, "campaign %s: %d rows read\n", s.Campaign, s.Rows)
+	row := func(n int, text string) {
+		if n > 0 {
+			fmt.Fprintf(w, "%8d  %s\n", n, text)
+		}
+	}
+	fmt.Fprintf(w, "%8d  %s\n", s.Added, verb)
+	row(s.Known, "imported before, not again")
+	row(s.Duplicates, "duplicates of another row: called once only")
+	row(s.Suppressed, "on the do-not-call list: not called")
+	row(s.Rejected, "rejected")
+	for _, f := range s.Files {
+		if f.Rejects != "" {
+			fmt.Fprintf(w, "          rejected rows with line and reason: %s\n", f.Rejects)
+		}
+	}
+	for reason, n := range s.HeldBy {
+		row(n, "of them not called now: "+reason.Text())
+	}
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/internal/settings"
+	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/line"
+	"github.com/ringqueue/ringqueue/ratelimit"
+	"github.com/ringqueue/ringqueue/ringout"
+	"github.com/ringqueue/ringqueue/tasks"
+)
+
+// realTime is the scale of everything but the demo.
+const realTime = 1
+
+// process is one worker: the parts, wired.
+type process struct {
+	name     string
+	log      zerolog.Logger
+	pool     *line.Pool
+	server   *tasks.Server
+	producer *tasks.Producer
+	creds    settings.Credentials
+}
+
+// newProcess wires a worker. scale is how many times faster than real time RingCentral runs: the demo's simulator does.
+func newProcess(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, scale int) (*process, error) {
+	scaled := func(d time.Duration) time.Duration { return d / time.Duration(scale) }
+	limits := ratelimit.Defaults()
+	for group, l := range limits {
+		limits[group] = ratelimit.Limit{N: l.N, Window: scaled(l.Window)}
+	}
+	limiter := ratelimit.New(ratelimit.Config{Redis: rdb, Limits: limits})
+	extensions := map[string]*line.Extension{}
+	lines := make([]line.Line, 0, len(set.Lines))
+	for _, l := range set.Lines {
+		jwt := l.JWT.Reveal()
+		key := ringout.ExtensionKey(set.Credentials.ClientID, jwt)
+		ext := extensions[key]
+		if ext == nil {
+			var err error
+			if ext, err = newExtension(key, set.Credentials, jwt, limiter, limits, log); err != nil {
+				return nil, fmt.Errorf("line %s: %w", l.Name, cli.Usage(err))
+			}
+			extensions[key] = ext
+		}
+		lines = append(lines, line.Line{Name: l.Name, Number: l.Number, Team: l.Team, Extension: ext})
+	}
+	led := ledger.New(rdb)
+	producer := tasks.NewProducer(rdb)
+	pauses := tasks.NewPauses(rdb)
+	name := workerName()
+	pool := line.NewPool(rdb, tasks.NewBook(led, producer), log, line.Config{
+		Worker: name, Lines: lines, MaxLines: set.MaxLines, PollInterval: scaled(set.PollInterval), CoolDown: scaled(set.CoolDown),
+		SettleUnknown: scaled(15 * time.Second), PresenceEvery: scaled(15 * time.Second),
+	})
+	handler := tasks.NewHandler(led, producer, pool, pauses, tasks.Timing{LineRest: scaled(set.CoolDown)})
+	return &process{
+		name: name, log: log, pool: pool, producer: producer, creds: set.Credentials,
+		server: tasks.NewServer(rdb, led, pool, pauses, handler, log, max(scaled(time.Second), 100*time.Millisecond)),
+	}, nil
+}
+
+// newExtension makes the client of one RingCentral user and ties it to the user's quotas.
+func newExtension(key string, creds settings.Credentials, jwt string, limiter *ratelimit.Limiter,
+	limits map[string]ratelimit.Limit, log zerolog.Logger,
+) (*line.Extension, error) {
+	var ext *line.Extension
+	quota := func(g ringout.Group) ratelimit.Key { return ratelimit.Key{Owner: key, Group: string(g)} }
+	client, err := ringout.New(ringout.Config{
+		Server: creds.Server, ClientID: creds.ClientID, ClientSecret: creds.ClientSecret.Reveal(), JWT: jwt,
+		Admit: func(ctx context.Context, g ringout.Group) error {
+			_, err := limiter.Wait(ctx, quota(g))
+			return err
+		},
+		Observe: func(ctx context.Context, q ringout.Quota) {
+			ext.Observe(q)
+			if err := limiter.Observe(ctx, quota(q.Group), ratelimit.Observation{
+				Limit: q.Limit, Remaining: q.Remaining, Window: q.Window, Limited: q.Limited, RetryAfter: q.RetryAfter,
+			}); err != nil && ctx.Err() == nil {
+				log.Warn().Err(err).Msg("rate-limit facts not shared with the other workers")
+			}
+		},
+		UnknownStatus: func(_ context.Context, field, value string) {
+			log.Warn().Str("field", field).Str("value", value).Msg("RingCentral sent a status that ringqueue does not know")
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	ext = line.NewExtension(key, client, limiter, limits[string(ringout.Light)])
+	return ext, nil
+}
+
+// run works until ctx ends: first the handlers hand over, then the lines.
+func (p *process) run(ctx context.Context) error {
+	defer p.producer.Close()
+	linesCtx, stopLines := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	wg.Go(func() { p.pool.Run(linesCtx) })
+	defer wg.Wait()
+	defer stopLines()
+	select {
+	case <-p.pool.Started():
+	case <-ctx.Done():
+		return nil
+	}
+	if err := p.checkLogin(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	if len(p.pool.Held()) == 0 {
+		p.log.Info().Msg("other workers have all lines; standing by")
+	}
+	p.server.Run(ctx)
+	p.log.Info().Msg("worker stops; live calls go on and the next worker takes them over")
+	return nil
+}
+
+// checkLogin logs in for each line that this worker has, so that wrong credentials are said at once and not by calls that
+// do not come.
+func (p *process) checkLogin(ctx context.Context) error {
+	checked := map[*line.Extension]bool{}
+	for _, l := range p.pool.Held() {
+		if checked[l.Extension] {
+			continue
+		}
+		checked[l.Extension] = true
+		err := l.Extension.Calls.Login(ctx)
+		var e *ringout.Error
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case errors.Is(err, ringout.ErrCredentials):
+			return cli.Usage(fmt.Errorf("line %s: RingCentral does not accept the credentials: %w; check RC_APP_CLIENT_ID, "+
+				"RC_APP_CLIENT_SECRET and the line's JWT (RC_USER_JWT or its jwt_env)", l.Name, err))
+		case errors.As(err, &e) && e.Kind == ringout.Limited:
+			p.log.Warn().Err(err).Str("line", l.Name).Msg("RingCentral limits logins; trying again later")
+		default:
+			return fmt.Errorf("line %s: RingCentral at %s does not let the worker log in: %w; check the network and RC_SERVER_URL",
+				l.Name, p.creds.Server, err)
+		}
+	}
+	return nil
+}

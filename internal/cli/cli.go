@@ -1,0 +1,114 @@
+// Package cli is what the commands have in common: signals, exit statuses, and the one line that an error gets.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/ringqueue/ringqueue/internal/redisurl"
+	"github.com/ringqueue/ringqueue/internal/settings"
+)
+
+// Exit statuses.
+const (
+	exitDone    = 0
+	exitRunning = 1 // met while running: Redis away, no such campaign
+	exitUsage   = 2 // arguments, files, settings
+)
+
+// UsageError marks an error in arguments, files or settings: exit status 2.
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// Usage marks err as an error in arguments, files or settings; nil stays nil.
+func Usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &UsageError{Err: err}
+}
+
+// Main runs a command until it ends or a signal asks it to; a second signal kills. It returns the exit status.
+func Main(root *cobra.Command) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return Run(ctx, root)
+}
+
+// Run runs a command, prints its error if there is one, and returns the exit status.
+func Run(ctx context.Context, root *cobra.Command) int {
+	root.SilenceErrors, root.SilenceUsage = true, true
+	markUsage(root)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), err)
+	var (
+		usage *UsageError
+		set   *settings.Error
+	)
+	if errors.As(err, &usage) || errors.As(err, &set) || isCobraUsage(err) || errors.Is(err, redisurl.ErrURL) {
+		fmt.Fprintf(root.ErrOrStderr(), "(%s --help says more)\n", cmd.CommandPath())
+		return exitUsage
+	}
+	return exitRunning
+}
+
+// markUsage makes errors in flags and arguments usage errors.
+func markUsage(cmd *cobra.Command) {
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return Usage(err) })
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(c *cobra.Command, args []string) error { return Usage(check(c, args)) }
+	}
+	for _, sub := range cmd.Commands() {
+		markUsage(sub)
+	}
+}
+
+// isCobraUsage tells the errors that cobra makes by itself, which have no type.
+func isCobraUsage(err error) bool {
+	text := err.Error()
+	return strings.HasPrefix(text, "unknown command") || strings.HasPrefix(text, "required flag")
+}
+
+// Group is the RunE of a command that only has subcommands.
+func Group(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return Usage(fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath()))
+	}
+	return cmd.Help()
+}
+
+// Redis opens the Redis of the environment or .env file; the caller closes it.
+func Redis(ctx context.Context) (redis.UniversalClient, error) {
+	address, err := settings.RedisURL(os.Getenv, ".env")
+	if err != nil {
+		return nil, err
+	}
+	return redisurl.Open(ctx, address)
+}
+
+// JSON writes one indented JSON value.
+func JSON(w io.Writer, value any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}
