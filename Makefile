@@ -1,0 +1,63 @@
+# ringqueue: `make` prints what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+GOLANGCI_VERSION := v2.15.0
+TOOLS := $(CURDIR)/.tools
+GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
+
+.PHONY: help demo build test setup lint check test-go test-race test-sdk fuzz bench clean
+
+help: ## print this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: ## run a whole campaign on a simulated RingCentral, and show its results
+	go run ./cmd/worker demo --exit
+
+build: ## build the three commands into bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+test: setup check lint test-go test-race test-sdk ## install what the tests need and run all of them
+
+setup: ## install redis-server, which the tests start for themselves
+	@command -v redis-server >/dev/null || { \
+		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+		command -v apt-get >/dev/null || { echo "install redis-server (7.0 or newer), then try again" >&2; exit 1; }; \
+		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends redis-server >/dev/null; }
+
+check: ## formatting, vet, and go.mod in order
+	@rough=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$rough" ] || { echo "gofmt would change:"; echo "$$rough"; exit 1; }
+	go vet ./...
+	go vet -tags sdk ./ringout/ringouttest/sdk
+	go mod tidy -diff
+
+lint: $(GOLANGCI) ## golangci-lint
+	$(GOLANGCI) run ./...
+
+$(GOLANGCI):
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv $(TOOLS)/golangci-lint $@
+
+test-go: ## all Go tests
+	go test ./...
+
+# The packages in which goroutines meet.
+test-race: ## the tests of everything concurrent, with the race detector
+	go test -race ./cmd/... ./ledger ./line ./ratelimit ./ringout/... ./tasks
+
+test-sdk: ## RingCentral's official JavaScript SDK against the simulator (where node and npm are)
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+		go test -tags sdk ./ringout/ringouttest/sdk; \
+	else echo "node or npm is missing: the SDK's test is left out"; fi
+
+fuzz: ## fuzz everything that parses, 20 s each
+	@for target in $$(grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
+		for name in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$target/*_test.go | cut -d' ' -f2); do \
+			go test -run='^$$' -fuzz="^$$name$$" -fuzztime=20s ./$$target || exit 1; \
+		done; done
+
+bench: setup ## speed and memory, one table
+	go run ./internal/bench
+
+clean: ## remove what was built
+	rm -rf bin .tools demo-results.csv demo.rejects.csv
