@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -159,6 +160,22 @@ func TestKeysExpire(t *testing.T) {
 		b.see("p", Observation{Limit: 3, Remaining: -1, Window: time.Minute})
 		if got := b.client.PTTL(t.Context(), keys[0]).Val(); got < learnedLife-time.Minute || got > learnedLife {
 			t.Errorf("learned limit lives for %s, want %s", got, learnedLife)
+		}
+	})
+}
+
+// TestLogIsPruned: a quota in steady use does not grow, though its keys never
+// expire.
+func TestLogIsPruned(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, _ := inBubble(t, three)
+		for i, token := range tokens("a", 60) {
+			b.slotOf(token)
+			if n := len(b.entries()); n > 3*three.N {
+				t.Fatalf("log has %d slots after %d reservations, want %d at most", n, i+1, 3*three.N)
+			}
+			time.Sleep(spacer / time.Duration(three.N))
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -155,8 +156,7 @@ func mustLogin(t *testing.T, c *Client) {
 
 // kindOfError is the kind of the *Error in err, "" where there is none.
 func kindOfError(err error) Kind {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
 	}
 	return ""
@@ -311,9 +311,7 @@ func TestPlaceAnswers(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			rc := &platform{api: func(w http.ResponseWriter, r *http.Request, body string) {
-				for key, values := range test.header {
-					w.Header()[key] = values
-				}
+				maps.Copy(w.Header(), test.header)
 				reply(test.status, test.body)(w, r, body)
 			}}
 			c := rc.served(t, nil)
@@ -451,7 +449,7 @@ func TestStatusAnswers(t *testing.T) {
 			if legs := [3]Status{got.Call, got.Caller, got.Callee}; legs != test.legs {
 				t.Errorf("Status = %q, want %q", legs, test.legs)
 			}
-			if test.is != ErrNotFound && errors.Is(err, ErrNotFound) {
+			if !errors.Is(test.is, ErrNotFound) && errors.Is(err, ErrNotFound) {
 				t.Errorf("Status: %v, which is %v", err, ErrNotFound)
 			}
 			if len(rc.calls) != 1 {

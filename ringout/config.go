@@ -75,7 +75,7 @@ func New(config Config) (*Client, error) {
 		problems = append(problems, errors.New("ClientID contains a colon"))
 	}
 	if config.Timeout < 0 {
-		problems = append(problems, fmt.Errorf("Timeout is %s, want 0 for %s or more", config.Timeout, defaultTimeout))
+		problems = append(problems, fmt.Errorf("%s is %s, want 0 for %s or more", "Timeout", config.Timeout, defaultTimeout))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("ringcentral settings: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -123,22 +123,24 @@ func secretsOf(config Config) []string {
 // parseServer returns the address without a slash at its end.
 func parseServer(server string) (string, error) {
 	const want = "want an address such as https://platform.ringcentral.com"
-	if server == "" {
-		return "", fmt.Errorf("Server is empty, %s", want)
+	wrong := func(how string) (string, error) {
+		return "", fmt.Errorf("%s %s, %s", "Server", how, want)
 	}
 	u, err := url.Parse(server)
 	switch {
+	case server == "":
+		return wrong("is empty")
 	case err != nil:
 		// The parser's error quotes the address, which may hold a password.
-		return "", fmt.Errorf("Server is no address, %s", want)
+		return wrong("is no address")
 	case u.User != nil:
-		return "", fmt.Errorf("Server contains a user name or password, %s", want)
+		return wrong("contains a user name or password")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(server, "#"):
-		return "", fmt.Errorf("Server contains a query or fragment, %s", want)
+		return wrong("contains a query or fragment")
 	case u.Opaque != "" || u.Hostname() == "" || u.Scheme != "https" && u.Scheme != "http":
-		return "", fmt.Errorf("Server is no https address, %s", want)
+		return wrong("is no https address")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return "", fmt.Errorf("Server is plain http, which only a loopback host such as 127.0.0.1 may be, %s", want)
+		return wrong("is plain http, which only a loopback host such as 127.0.0.1 may be")
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }

@@ -45,12 +45,14 @@ func TestExplain(t *testing.T) {
 		{
 			"both forms",
 			`{"errorCode":"CMN-301","message":"Request rate exceeded","errors":[{"errorCode":"CMN-301","message":"x"},{"errorCode":"CMN-310"}]}`,
-			[]string{"CMN-301", "CMN-310"}, "Request rate exceeded",
+			[]string{"CMN-301", "CMN-310"},
+			"Request rate exceeded",
 		},
 		{"errors only", `{"errors":[{"errorCode":"TEL-109","message":"To is invalid"}]}`, []string{"TEL-109"}, "To is invalid"},
 		{
 			"OAuth", `{"error":"invalid_grant","error_description":"Token expired","errors":[{"errorCode":"OAU-210"}]}`,
-			[]string{"invalid_grant", "OAU-210"}, "Token expired",
+			[]string{"invalid_grant", "OAU-210"},
+			"Token expired",
 		},
 		{"a field of another type", `{"message":{"a":1},"errorCode":"CMN-101","errors":"x"}`, []string{"CMN-101"}, ""},
 		{"codes that are none", `{"errorCode":"no code","errors":[{"errorCode":"` + strings.Repeat("A", 41) + `"},{"errorCode":"s3cr3t-value"}]}`, nil, ""},

@@ -2,6 +2,7 @@ package ringout
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -114,9 +115,7 @@ func TestObserve(t *testing.T) {
 			t.Parallel()
 			var got []Quota
 			rc := &platform{api: func(w http.ResponseWriter, _ *http.Request, _ string) {
-				for key, values := range test.header {
-					w.Header()[key] = values
-				}
+				maps.Copy(w.Header(), test.header)
 				w.WriteHeader(test.status)
 			}}
 			c := rc.client(t, func(config *Config) {

@@ -334,7 +334,7 @@ func TestPlaceSentOrNot(t *testing.T) {
 		t.Parallel()
 		rc := &platform{}
 		server := httptest.NewUnstartedServer(rc)
-		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		server.Config.ErrorLog = log.New(io.Discard, "", 0) //nolint:forbidigo // http.Server takes no other; it is not global
 		server.StartTLS()
 		t.Cleanup(server.Close)
 		c := loggedIn(rc.client(t, func(config *Config) { config.Server, config.Transport = server.URL, nil }))
@@ -461,8 +461,7 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 					t.Errorf("%s: %T shows %q: %v", where, err, secret, err)
 				}
 			}
-			var e *Error
-			if errors.As(err, &e) {
+			if e, ok := errors.AsType[*Error](err); ok {
 				for _, secret := range secrets {
 					if strings.Contains(e.Message, secret) || slices.ContainsFunc(e.Codes, func(c string) bool { return strings.Contains(c, secret) }) {
 						t.Errorf("%s: %q or %q shows %q", where, e.Codes, e.Message, secret)

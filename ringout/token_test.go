@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -289,9 +290,7 @@ func TestFailedLoginIsRemembered(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			rc := &platform{token: func(w http.ResponseWriter, _ url.Values, _ int) {
-				for key, values := range test.header {
-					w.Header()[key] = values
-				}
+				maps.Copy(w.Header(), test.header)
 				w.WriteHeader(test.status)
 				_, _ = io.WriteString(w, test.body)
 			}}

@@ -7,83 +7,89 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// pipelined is a Redis client that sends the EVALSHAs of concurrent callers as one pipeline. Asynq's client runs one
-// script per task; with many goroutines enqueueing, this turns hundreds of round trips into one.
+// pipelined is a Redis client that sends the EVALSHAs of one batch of callers as one pipeline, in the batch's order.
+// Asynq's client runs one script per task; this turns a batch's round trips into one and keeps the call list's order,
+// which goroutines would shuffle.
 type pipelined struct {
 	redis.UniversalClient
-	calls chan call
-	done  chan struct{}
-	once  sync.Once
-	wg    sync.WaitGroup
 }
 
-type call struct {
-	ctx  context.Context //nolint:containedctx // of the one request
+// batch is a number of scripts that wait for one another.
+type batch struct {
+	mu      sync.Mutex
+	missing int
+	calls   []*scriptCall // by position; nil for those that did not come to a script
+	sent    chan struct{}
+}
+
+type scriptCall struct {
 	sha  string
 	keys []string
 	args []any
-	cmd  chan *redis.Cmd
+	cmd  *redis.Cmd
 }
 
-// maxPipeline is the most scripts in one round trip; larger ones gained nothing.
-const maxPipeline = 512
-
-func newPipelined(rdb redis.UniversalClient) *pipelined {
-	p := &pipelined{UniversalClient: rdb, calls: make(chan call, maxPipeline), done: make(chan struct{})}
-	p.wg.Add(1)
-	go p.run()
-	return p
+type batchPlace struct {
+	*batch
+	index int
 }
 
-// stop ends the sender. No call may be under way.
-func (p *pipelined) stop() {
-	p.once.Do(func() { close(p.done) })
-	p.wg.Wait()
+type placeKey struct{}
+
+func newBatch(n int) *batch {
+	return &batch{missing: n, calls: make([]*scriptCall, n), sent: make(chan struct{})}
 }
 
-// EvalSha joins the next pipeline and waits for its own reply.
+// at returns the context in which the caller at one position runs its script. Each position must be used by exactly one
+// caller, who ends with leave.
+func (b *batch) at(ctx context.Context, index int) context.Context {
+	return context.WithValue(ctx, placeKey{}, batchPlace{b, index})
+}
+
+// EvalSha waits until all of the batch are here, and returns its own reply. A second script of the same caller, which is
+// Asynq's EVAL after a NOSCRIPT or a retry, is sent by itself.
 func (p *pipelined) EvalSha(ctx context.Context, sha string, keys []string, args ...any) *redis.Cmd {
-	c := call{ctx: ctx, sha: sha, keys: keys, args: args, cmd: make(chan *redis.Cmd, 1)}
-	select {
-	case p.calls <- c:
-	case <-p.done:
+	place, ok := ctx.Value(placeKey{}).(batchPlace)
+	if !ok || place.has() {
 		return p.UniversalClient.EvalSha(ctx, sha, keys, args...)
 	}
-	return <-c.cmd
+	c := &scriptCall{sha: sha, keys: keys, args: args}
+	place.arrive(ctx, p.UniversalClient, c)
+	<-place.sent
+	return c.cmd
 }
 
-func (p *pipelined) run() {
-	defer p.wg.Done()
-	for {
-		var batch []call
-		select {
-		case c := <-p.calls:
-			batch = append(batch, c)
-		case <-p.done:
-			return
-		}
-		for more := true; more && len(batch) < maxPipeline; {
-			select {
-			case c := <-p.calls:
-				batch = append(batch, c)
-			default:
-				more = false
-			}
-		}
-		p.send(batch)
+func (b batchPlace) has() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.calls[b.index] != nil
+}
+
+// leave says that the caller at a position is done; it may never have come to a script.
+func (b *batch) leave(ctx context.Context, rdb redis.UniversalClient, index int) {
+	if place := (batchPlace{b, index}); !place.has() {
+		place.arrive(ctx, rdb, &scriptCall{})
 	}
 }
 
-func (p *pipelined) send(batch []call) {
-	cmds := make([]*redis.Cmd, len(batch))
+// arrive joins the batch; the last one sends it.
+func (b batchPlace) arrive(ctx context.Context, rdb redis.UniversalClient, c *scriptCall) {
+	b.mu.Lock()
+	b.calls[b.index] = c
+	b.missing--
+	last := b.missing == 0
+	b.mu.Unlock()
+	if !last {
+		return
+	}
+	defer close(b.sent)
 	// Each command carries its own error, a NOSCRIPT too, after which Asynq's script sends its source by EVAL.
-	_, _ = p.Pipelined(batch[0].ctx, func(pipe redis.Pipeliner) error { //nolint:errcheck // see above
-		for i, c := range batch {
-			cmds[i] = pipe.EvalSha(c.ctx, c.sha, c.keys, c.args...)
+	_, _ = rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error { //nolint:errcheck // see above
+		for _, c := range b.calls {
+			if c.sha != "" {
+				c.cmd = pipe.EvalSha(ctx, c.sha, c.keys, c.args...)
+			}
 		}
 		return nil
 	})
-	for i, c := range batch {
-		c.cmd <- cmds[i]
-	}
 }

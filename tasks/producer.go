@@ -20,19 +20,17 @@ import (
 // be repeated; what is there already stays as it is. It is safe for concurrent use.
 type Producer struct {
 	ledger *ledger.Ledger
-	pipe   *pipelined
+	rdb    redis.UniversalClient
 	client *asynq.Client
 	now    func() time.Time
 }
 
 // NewProducer returns a producer on a Redis client, which stays the caller's to close.
 func NewProducer(rdb redis.UniversalClient) *Producer {
-	pipe := newPipelined(rdb)
-	return &Producer{ledger: ledger.New(rdb), pipe: pipe, client: asynq.NewClientFromRedisClient(pipe), now: time.Now}
+	return &Producer{
+		ledger: ledger.New(rdb), rdb: rdb, client: asynq.NewClientFromRedisClient(&pipelined{rdb}), now: time.Now,
+	}
 }
-
-// Close stops the producer's own goroutine.
-func (p *Producer) Close() { p.pipe.stop() }
 
 // Tally counts what an import did.
 type Tally struct {
@@ -53,64 +51,109 @@ type Contacts interface {
 // batchSize is how many contacts one ledger script adds. Redis serves nobody else meanwhile (about 5 ms).
 const batchSize = 256
 
-// Import adds a stream of contacts to a campaign that has been created, and enqueues their calls. On an error it says how
-// far it got: the Tally counts what is stored; running the same import again goes on from there. progress may be nil.
+// Import adds a stream of contacts to a campaign that has been created, and enqueues their calls in the stream's order. On
+// an error it says how far it got: the Tally counts what is stored; running the same import again goes on from there.
+// progress may be nil.
 func (p *Producer) Import(ctx context.Context, rules campaign.Rules, contacts Contacts, progress func(Tally)) (Tally, error) {
+	total := Tally{Reasons: map[campaign.Reason]int{}}
 	idKey, err := p.ledger.IDKey(ctx)
 	if err != nil {
-		return Tally{}, err
+		return total, err
 	}
-	var (
-		mu    sync.Mutex
-		total = Tally{Reasons: map[campaign.Reason]int{}}
-	)
+	// Three stages, each in order: read and judge, store the rows, enqueue the tasks.
 	g, gctx := errgroup.WithContext(ctx)
-	batches := make(chan []ledger.Entry)
-	for range 3 {
-		g.Go(func() error {
-			for batch := range batches {
-				t, err := p.add(gctx, rules, idKey, batch)
-				if err != nil {
-					return err
-				}
-				mu.Lock()
-				total.merge(t)
-				if progress != nil {
-					progress(total)
-				}
-				mu.Unlock()
-			}
-			return nil
-		})
-	}
+	read := make(chan []ledger.Entry, 1)
+	stored := make(chan storedBatch, 1)
 	g.Go(func() error {
-		defer close(batches)
-		now := p.now()
-		batch := make([]ledger.Entry, 0, batchSize)
-		for {
-			c, err := contacts.Next()
-			last := errors.Is(err, io.EOF)
-			if err != nil && !last {
+		defer close(read)
+		return p.read(gctx, rules, contacts, read)
+	})
+	g.Go(func() error {
+		defer close(stored)
+		for entries := range read {
+			added, err := p.ledger.Add(gctx, rules.Name, idKey, entries)
+			if err != nil {
 				return err
 			}
-			if !last {
-				batch = append(batch, ledger.Entry{Contact: c, Due: now, Reason: hold(rules, c, now)})
-			}
-			if len(batch) == batchSize || (last && len(batch) > 0) {
-				select {
-				case batches <- batch:
-				case <-gctx.Done():
-					return gctx.Err()
-				}
-				batch, now = make([]ledger.Entry, 0, batchSize), p.now()
-			}
-			if last {
-				return nil
+			if err := send(gctx, stored, storedBatch{entries, added}); err != nil {
+				return err
 			}
 		}
+		return nil
+	})
+	g.Go(func() error {
+		for b := range stored {
+			if err := p.enqueueBatch(gctx, rules, b); err != nil {
+				return err
+			}
+			for i, a := range b.added {
+				total.count(a.Code, b.entries[i].Reason)
+			}
+			if progress != nil {
+				progress(total)
+			}
+		}
+		return nil
 	})
 	err = g.Wait()
 	return total, err
+}
+
+type storedBatch struct {
+	entries []ledger.Entry
+	added   []ledger.Added
+}
+
+func send[T any](ctx context.Context, to chan<- T, v T) error {
+	select {
+	case to <- v:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// read cuts the stream into batches.
+func (p *Producer) read(ctx context.Context, rules campaign.Rules, contacts Contacts, to chan<- []ledger.Entry) error {
+	for last := false; !last; {
+		now := p.now()
+		entries := make([]ledger.Entry, 0, batchSize)
+		for len(entries) < batchSize && !last {
+			c, err := contacts.Next()
+			if last = errors.Is(err, io.EOF); last {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			entries = append(entries, ledger.Entry{Contact: c, Due: now, Reason: hold(rules, c, now)})
+		}
+		if len(entries) == 0 {
+			return nil
+		}
+		if err := send(ctx, to, entries); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enqueueBatch enqueues what a batch has to enqueue, in order, in one round trip.
+func (p *Producer) enqueueBatch(ctx context.Context, rules campaign.Rules, b storedBatch) error {
+	now := p.now()
+	together := newBatch(len(b.added))
+	errs := make([]error, len(b.added))
+	var wg sync.WaitGroup
+	for i, a := range b.added {
+		wg.Go(func() {
+			defer together.leave(ctx, p.rdb, i)
+			if a.Round > 0 {
+				errs[i] = p.enqueue(together.at(ctx, i), rules, b.entries[i].Contact, a.Round, a.Due, now)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // Preview counts what Import would do, and stores nothing.
@@ -166,17 +209,6 @@ func (t *Tally) count(code ledger.AddCode, held campaign.Reason) {
 	}
 }
 
-func (t *Tally) merge(o Tally) {
-	t.Added += o.Added
-	t.Known += o.Known
-	t.Duplicates += o.Duplicates
-	t.Suppressed += o.Suppressed
-	t.Held += o.Held
-	for r, n := range o.Reasons {
-		t.Reasons[r] += n
-	}
-}
-
 // hold says why a contact that is due now would not be called now.
 func hold(rules campaign.Rules, c campaign.Contact, now time.Time) campaign.Reason {
 	d := rules.Gate(campaign.Situation{Contact: c, DueAt: now}, now)
@@ -184,27 +216,6 @@ func hold(rules campaign.Rules, c campaign.Contact, now time.Time) campaign.Reas
 		return ""
 	}
 	return d.Reason
-}
-
-func (p *Producer) add(ctx context.Context, rules campaign.Rules, idKey []byte, batch []ledger.Entry) (Tally, error) {
-	t := Tally{Reasons: map[campaign.Reason]int{}}
-	added, err := p.ledger.Add(ctx, rules.Name, idKey, batch)
-	if err != nil {
-		return t, err
-	}
-	errs := make([]error, len(batch))
-	var wg sync.WaitGroup
-	for i, a := range added {
-		t.count(a.Code, batch[i].Reason)
-		if a.Round == 0 {
-			continue
-		}
-		wg.Go(func() {
-			errs[i] = p.enqueue(ctx, rules, batch[i].Contact, a.Round, a.Due, p.now())
-		})
-	}
-	wg.Wait()
-	return t, errors.Join(errs...)
 }
 
 // enqueue enqueues a contact's round for when it is due and the rules allow the call. Repeating it changes nothing.

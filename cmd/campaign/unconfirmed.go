@@ -97,7 +97,6 @@ func newUnconfirmedResolve() *cobra.Command {
 		},
 		RunE: onRedis(func(cmd *cobra.Command, rdb redis.UniversalClient, args []string) error {
 			producer := tasks.NewProducer(rdb)
-			defer producer.Close()
 			if err := producer.Resolve(cmd.Context(), args[0], args[1], campaign.Outcome(called)); err != nil {
 				return err
 			}

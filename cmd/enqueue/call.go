@@ -65,7 +65,6 @@ func enqueueCall(cmd *cobra.Command, file, to, name string) (err error) {
 		return err
 	}
 	producer := tasks.NewProducer(rdb)
-	defer producer.Close()
 	one := &single{contact: campaign.Contact{
 		ID: contactlist.ContactID(idKey, number), Numbers: []string{number}, Name: name, List: header, Values: []string{to, name},
 	}}

@@ -129,7 +129,6 @@ func importLists(cmd *cobra.Command, files []string, f csvFlags) (err error) {
 	defer func() { err = errors.Join(err, rdb.Close()) }()
 	led := ledger.New(rdb)
 	producer := tasks.NewProducer(rdb)
-	defer producer.Close()
 	idKey, err := led.IDKey(ctx)
 	if err != nil {
 		return err

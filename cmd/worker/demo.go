@@ -34,8 +34,8 @@ const (
 	// demoScale is how many times faster than real time the demo runs: calls, retries and quota windows alike.
 	demoScale = 60
 	// In demo time: nobody is called after the shift; what is left is cancelled a little before, as an operator would.
-	demoEnds   = 40 * time.Minute
-	demoCancel = 36 * time.Minute
+	demoEnds   = 38*time.Minute + 30*time.Second
+	demoCancel = 38 * time.Minute
 
 	demoResults = "demo-results.csv"
 	demoRejects = "demo.rejects.csv"
@@ -207,7 +207,6 @@ func (d demo) importList(ctx context.Context, rdb redis.UniversalClient, rules c
 		return err
 	}
 	producer := tasks.NewProducer(rdb)
-	defer producer.Close()
 	src := &demoList{
 		list: list, index: index, rejects: contactlist.NewRejectsWriter(demoRejects, list),
 		expect: slices.Index(list.Header(), "expect"),
@@ -261,7 +260,7 @@ func (s *demoList) Next() (campaign.Contact, error) {
 
 // script makes the world behave as a sample row expects.
 func script(ctx context.Context, led *ledger.Ledger, sim *ringouttest.Simulator, number, expect string) error {
-	ending := ringouttest.Answered
+	ending, before := ringouttest.Answered, 0
 	switch campaign.Outcome(expect) {
 	case campaign.Busy:
 		ending = ringouttest.Busy
@@ -271,8 +270,8 @@ func script(ctx context.Context, led *ledger.Ledger, sim *ringouttest.Simulator,
 		ending = ringouttest.Rejected
 	case campaign.Unreachable:
 		ending = ringouttest.Unreachable
-	case campaign.Expired: // unreachable until the shift ends
-		ending = ringouttest.Unreachable
+	case campaign.Expired: // agents hang up on it, which is not charged; then it is unreachable until the shift ends
+		ending, before = ringouttest.Unreachable, 4
 	case campaign.Blocked:
 		ending = ringouttest.Blocked
 	case campaign.InvalidNumber:
@@ -286,7 +285,9 @@ func script(ctx context.Context, led *ledger.Ledger, sim *ringouttest.Simulator,
 			return err
 		}
 	}
-	return sim.Script(map[string][]ringouttest.Ending{number: {{Name: ending}}})
+	return sim.Script(map[string][]ringouttest.Ending{
+		number: append(slices.Repeat([]ringouttest.Ending{{Name: ringouttest.AgentHangup}}, before), ringouttest.Ending{Name: ending}),
+	})
 }
 
 // endOfShift cancels what is left a little before the campaign's end.

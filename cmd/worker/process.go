@@ -103,7 +103,6 @@ func newExtension(key string, creds settings.Credentials, jwt string, limiter *r
 
 // run works until ctx ends: first the handlers hand over, then the lines.
 func (p *process) run(ctx context.Context) error {
-	defer p.producer.Close()
 	linesCtx, stopLines := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() { p.pool.Run(linesCtx) })

@@ -62,7 +62,7 @@ if redis.call('EXISTS', mark) == 0 then
     -- difference is never too great; the next answer makes up for it. Slots that
     -- have not come yet are not in use and do not count.
     if age < 0 then age = 2 * margin end
-    local ours = redis.call('ZCOUNT', log, '(' .. int(now - span), int(settled))
+    local ours = redis.call('ZCOUNT', log, '(' .. int(now - age - span), int(settled))
     local others = limit - remaining - ours
     for i = 1, others do
       redis.call('ZADD', log, int(now), 'other:' .. token .. ':' .. int(i))

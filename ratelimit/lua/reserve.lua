@@ -19,8 +19,7 @@ redis.call('ZREMRANGEBYSCORE', log, '-inf', int(now - 2 * span))
 
 local at = tonumber(redis.call('ZSCORE', log, token) or nil)
 if at then
-  local usable = at >= blocked and now - at <= tolerance
-  if not usable and at <= settled then
+  if at < blocked or now - at > tolerance then
     redis.call('ZREM', log, token)
     at = reflow(token)
   end
