@@ -15,14 +15,8 @@ func Number(written, region string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	n, err := newNumbering(known)
-	if err != nil {
-		return "", err
-	}
-	found, why, err := n.numbers(written, nil)
+	found, why := newNumbering(known).numbers(written, nil)
 	switch {
-	case err != nil:
-		return "", err
 	case len(found) > 1:
 		return "", errors.New("give one number at a time")
 	case len(found) == 0 && why == flawNone:

@@ -26,27 +26,27 @@ const shortest = 7
 
 // numbers adds the valid numbers of a cell to those of the cells before it, without repeating one. A cell that has
 // none says why; an empty one says nothing.
-func (n *numbering) numbers(cell string, found []string) ([]string, flaw, error) {
+func (n *numbering) numbers(cell string, found []string) ([]string, flaw) {
 	if clean(cell) {
-		number, valid, err := n.e164(cell)
-		if err != nil || !valid {
-			return found, flawInvalid, err
+		number, valid := n.e164(cell)
+		if !valid {
+			return found, flawInvalid
 		}
-		return appendNew(found, number), flawNone, nil
+		return appendNew(found, number), flawNone
 	}
 	s := tidy(cell)
 	if s == "" {
-		return found, flawNone, nil
+		return found, flawNone
 	}
 	if digits, written := scientific(s); written {
 		if digits == "" {
-			return found, flawExcel, nil
+			return found, flawExcel
 		}
 		s = digits
 	}
 	parts, why := split(s)
 	if why != flawNone {
-		return found, why, nil
+		return found, why
 	}
 	why = flawNone
 	lead := ""
@@ -59,10 +59,7 @@ func (n *numbering) numbers(cell string, found []string) ([]string, flaw, error)
 			} else if !n.nanp && !dialled(written) && dialled(lead) {
 				continue // "030 1234567 / 1234568": the second one has lost its area code
 			}
-			number, valid, err := n.e164(written)
-			if err != nil {
-				return found, flawInvalid, err
-			}
+			number, valid := n.e164(written)
 			if valid {
 				found = appendNew(found, number)
 				before = -1
@@ -77,7 +74,7 @@ func (n *numbering) numbers(cell string, found []string) ([]string, flaw, error)
 	if before < 0 {
 		why = flawNone
 	}
-	return found, why, nil
+	return found, why
 }
 
 // dialled reports whether a number begins as one that can be dialled from anywhere in its country.

@@ -86,9 +86,7 @@ func open(in io.Reader, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.numbering, err = newNumbering(region); err != nil {
-		return nil, err
-	}
+	r.numbering = newNumbering(region)
 	r.encoding = encoding
 	buffered := bufio.NewReaderSize(text, sampleBytes)
 	head, err := buffered.Peek(sampleBytes)
@@ -162,10 +160,7 @@ func (r *Reader) mapColumns(rows []record, wanted map[string]string) error {
 		rows = []record{*r.first}
 	}
 	cells := r.first.cells
-	isHeader, named, err := r.hasHeader(rows)
-	if err != nil {
-		return err
-	}
+	isHeader, named := r.hasHeader(rows)
 	for i := range cells {
 		name := strings.TrimFunc(cells[i], func(c rune) bool { return unicode.IsSpace(c) || c == '\ufeff' || c == '\u200b' })
 		switch {
@@ -209,16 +204,12 @@ func (r *Reader) mapColumns(rows []record, wanted map[string]string) error {
 
 // hasHeader tells whether the first row is a header, and whether its names say something: those that were generated
 // for a list without header, and came back with a rejects file, do not.
-func (r *Reader) hasHeader(rows []record) (isHeader, named bool, err error) {
+func (r *Reader) hasHeader(rows []record) (isHeader, named bool) {
 	first := rows[0].cells
 	generatedNames, known := 0, false
 	for i, cell := range first {
-		found, _, err := r.numbering.numbers(cell, nil)
-		if err != nil {
-			return false, false, err
-		}
-		if len(found) > 0 {
-			return false, false, nil
+		if found, _ := r.numbering.numbers(cell, nil); len(found) > 0 {
+			return false, false
 		}
 		name := strings.TrimSpace(cell)
 		if name == generated(i) || name == lineColumn || name == reasonColumn {
@@ -229,10 +220,10 @@ func (r *Reader) hasHeader(rows []record) (isHeader, named bool, err error) {
 			fullName(folded)+firstName(folded)+lastName(folded)+idRank(folded) > 0
 	}
 	if generatedNames == len(first) {
-		return true, false, nil
+		return true, false
 	}
 	if known {
-		return true, true, nil
+		return true, true
 	}
 	// No word that is known. If one column has numbers below and digits here, this row's number is just a bad one.
 	rest := make([][]string, 0, len(rows))
@@ -241,10 +232,10 @@ func (r *Reader) hasHeader(rows []record) (isHeader, named bool, err error) {
 	}
 	for i, cell := range first {
 		if countDigits(cell) >= 5 && r.shareOfNumbers(rest, i) >= 0.5 {
-			return false, false, nil
+			return false, false
 		}
 	}
-	return true, true, nil
+	return true, true
 }
 
 // byContent finds the columns of a list without header names: those of which half of the cells are numbers, else the
@@ -289,7 +280,7 @@ func (r *Reader) shareOfNumbers(rows [][]string, column int) float64 {
 			continue
 		}
 		filled++
-		if found, _, err := r.numbering.numbers(row[column], nil); err == nil && len(found) > 0 {
+		if found, _ := r.numbering.numbers(row[column], nil); len(found) > 0 {
 			numbers++
 		}
 	}
@@ -394,11 +385,7 @@ func (r *Reader) contact(line int, cells []string) (campaign.Contact, error) {
 	numbers := make([]string, 0, len(r.columns.phones))
 	var reasons []string
 	for _, i := range r.columns.phones {
-		found, why, err := r.numbering.numbers(cells[i], numbers)
-		if err != nil {
-			r.err = fmt.Errorf("read %s, line %d: %w", r.name, line, err)
-			return campaign.Contact{}, r.err
-		}
+		found, why := r.numbering.numbers(cells[i], numbers)
 		numbers = found
 		if why != flawNone && len(numbers) == 0 {
 			value := masked(cells[i])
@@ -522,8 +509,8 @@ func (r *Reader) isNumber(id string) bool {
 	if why != flawNone || len(written) < shortest || len(written) < 10 && !dialled(written) {
 		return false
 	}
-	_, valid, err := r.numbering.e164(written)
-	return err == nil && valid
+	_, valid := r.numbering.e164(written)
+	return valid
 }
 
 func allBlank(cells []string) bool {

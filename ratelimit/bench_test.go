@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -81,7 +82,7 @@ func BenchmarkReserve(b *testing.B) {
 							op()
 						}
 					} else {
-						b.SetParallelism(parallel / 2) // of two processors
+						b.SetParallelism(max(1, parallel/runtime.GOMAXPROCS(0)))
 						b.RunParallel(func(pb *testing.PB) {
 							for pb.Next() {
 								op()

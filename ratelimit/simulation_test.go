@@ -42,6 +42,7 @@ type simulation struct {
 	rand   *rand.Rand
 	now    time.Time
 	events events
+	seq    int // of the last event made
 	server server
 	jobs   jobs
 	err    error
@@ -87,7 +88,8 @@ func newSimulation(tb testing.TB, load load) *simulation {
 }
 
 func (s *simulation) after(d time.Duration, do func()) {
-	heap.Push(&s.events, event{s.now.Add(d), len(s.events) + s.server.arrived<<20, do})
+	s.seq++
+	heap.Push(&s.events, event{s.now.Add(d), s.seq, do})
 }
 
 // run lets callers work for the simulated hours.
@@ -277,12 +279,19 @@ func simulateSlots(tb testing.TB, load load) result {
 }
 
 // simulateRate has callers use redis_rate as its documentation shows: ask, and
-// if not allowed sleep for RetryAfter; on a 429 sleep for the server's.
+// if not allowed sleep for RetryAfter. After a 429 all of them, not only the one
+// that got it, send nothing for the server's Retry-After; without that, which
+// redis_rate leaves to its user, they would never leave the penalty again.
 func simulateRate(tb testing.TB, load load) result {
 	s := newSimulation(tb, load)
 	l := redis_rate.NewLimiter(s.client)
+	var blocked time.Time
 	var call func(s *simulation, i int)
 	call = func(s *simulation, i int) {
+		if wait := blocked.Sub(s.now); wait > 0 {
+			s.after(wait, func() { call(s, i) })
+			return
+		}
 		r, err := l.Allow(context.Background(), "ext1:heavy", redis_rate.PerMinute(simulated.limit.N))
 		if err != nil {
 			s.err = err
@@ -294,7 +303,8 @@ func simulateRate(tb testing.TB, load load) result {
 		}
 		s.send(i, func(a answer) {
 			if a.refused {
-				s.after(a.retryAfter, func() { call(s, i) })
+				blocked = s.now.Add(a.retryAfter)
+				call(s, i)
 				return
 			}
 			s.work(i, call)

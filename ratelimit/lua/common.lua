@@ -76,24 +76,9 @@ local function reflow(head)
   return at
 end
 
--- lengthen makes a key live for at least ms from now.
-local function lengthen(key, ms)
-  if redis.call('PTTL', key) < ms then
-    redis.call('PEXPIRE', key, int(ms))
-  end
-end
-
--- retain keeps the log for a few windows after its last slot, and the block for
--- as long after its end.
-local function retain()
-  local few = math.ceil(3 * span / 1000)
-  local last = redis.call('ZRANGE', log, '-1', '-1', 'WITHSCORES')
-  if last[2] then
-    lengthen(log, math.ceil(math.max(0, tonumber(last[2]) - now) / 1000) + few)
-  end
-  if blocked > now then
-    lengthen(state, math.ceil((blocked - now) / 1000) + few)
-  end
+-- retain keeps the log for a few windows after its last slot.
+local function retain(last)
+  redis.call('PEXPIRE', log, int(math.ceil((math.max(0, last - now) + 3 * span) / 1000)))
 end
 
 -- ---------------------------------------------------------------------------

@@ -22,13 +22,20 @@ local refused, retry, base = ARGV[10] == '1', tonumber(ARGV[11]), tonumber(ARGV[
 
 local changed = false
 
+-- lengthen makes the state live for at least ms from now.
+local function lengthen(ms)
+  if redis.call('PTTL', state) < ms then
+    redis.call('PEXPIRE', state, int(ms))
+  end
+end
+
 if said_limit > 0 or said_window > 0 then
   if said_limit == 0 then said_limit = limit end
   if said_window == 0 then said_window = window end
   if said_limit ~= tonumber(known[1] or 0) or said_window ~= tonumber(known[2] or 0) then
     redis.call('HSET', state, 'limit', int(said_limit), 'window', int(said_window))
   end
-  lengthen(state, tonumber(ARGV[7]))
+  lengthen(tonumber(ARGV[7]))
   changed = said_limit < limit or said_window > window
   apply(said_limit, said_window)
 end
@@ -55,6 +62,8 @@ if redis.call('EXISTS', mark) == 0 then
     end
     blocked = math.max(blocked, now + wait)
     redis.call('HSET', state, 'blocked', int(blocked), 'pause', int(pause))
+    -- The pause before is remembered for as long as another may follow it.
+    lengthen(math.ceil((blocked - now + math.max(3 * span, base)) / 1000))
     added = true
   elseif remaining >= 0 then
     -- What the server counted, less all of ours that it can have counted, are
@@ -75,6 +84,9 @@ if redis.call('EXISTS', mark) == 0 then
   end
 end
 
-if changed then reflow() end
-retain()
+if changed then
+  reflow()
+  local last = redis.call('ZRANGE', log, '-1', '-1', 'WITHSCORES')[2]
+  if last then retain(tonumber(last)) end
+end
 return 1

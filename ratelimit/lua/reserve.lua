@@ -22,12 +22,13 @@ if at then
   if at < blocked or now - at > tolerance then
     redis.call('ZREM', log, token)
     at = reflow(token)
+    retain(tonumber(redis.call('ZRANGE', log, '-1', '-1', 'WITHSCORES')[2]))
   end
 else
   local last = redis.call('ZRANGE', log, '-1', '-1', 'WITHSCORES')
   local nth = redis.call('ZRANGE', log, int(-limit), int(-limit), 'WITHSCORES')
   at = earliest(now, tonumber(last[2] or nil), tonumber(nth[2] or nil))
   redis.call('ZADD', log, int(at), token)
+  retain(at)
 end
-retain()
 return {at, now, limit, window}
