@@ -1,6 +1,6 @@
 package campaign
 
-// Legs is what RingCentral last said about a RingOut, in its own spelling: InProgress, Success, Busy …
+// Legs is what RingCentral last said about a RingOut, in its own spelling: InProgress, Success, Busy and so on.
 type Legs struct{ Call, Caller, Callee string }
 
 // Seen is all that tracking must remember of a call in order to tell how it ended. The zero value is a

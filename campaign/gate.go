@@ -2,18 +2,6 @@ package campaign
 
 import "time"
 
-// CampaignState says where a campaign stands.
-type CampaignState string
-
-// A campaign is in one of these states.
-const (
-	Active         CampaignState = "active"
-	PausedState    CampaignState = "paused"
-	CancelledState CampaignState = "cancelled"
-	EndedState     CampaignState = "ended"    // its end came before all contacts were done
-	CompleteState  CampaignState = "complete" // every contact is done
-)
-
 // Reason is why a contact is not called now. The values are names of metrics and keys of status; Text is
 // for people.
 type Reason string

@@ -162,14 +162,15 @@ func (h Hours) String() string {
 			last++
 		}
 		if len(spans) > 0 {
-			days := dayName(week[i])
+			var days strings.Builder
+			days.WriteString(dayName(week[i]))
 			if last > i {
-				days += "-" + dayName(week[last])
+				days.WriteString("-" + dayName(week[last]))
 			}
 			for _, s := range spans {
-				days += " " + s.String()
+				days.WriteString(" " + s.String())
 			}
-			parts = append(parts, days)
+			parts = append(parts, days.String())
 		}
 		i = last + 1
 	}
@@ -177,11 +178,12 @@ func (h Hours) String() string {
 		parts = append(parts, "never")
 	}
 	if len(h.Holidays) > 0 {
-		without := "without"
+		var without strings.Builder
+		without.WriteString("without")
 		for _, d := range h.Holidays {
-			without += " " + d.String()
+			without.WriteString(" " + d.String())
 		}
-		parts = append(parts, without)
+		parts = append(parts, without.String())
 	}
 	return h.Zone + ": " + strings.Join(parts, ", ")
 }

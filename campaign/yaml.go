@@ -130,8 +130,7 @@ func (f *yamlFile) parse(src []byte) (body ast.Node, ok bool) {
 // syntax reports what the parser says.
 func (f *yamlFile) syntax(err error) {
 	line, message := 0, ""
-	var at yaml.Error
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[yaml.Error](err); ok {
 		message = oneLine(at.GetMessage())
 		if token := at.GetToken(); token != nil && token.Position != nil {
 			line = token.Position.Line

@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -40,8 +41,8 @@ func TestReadYAMLOrder(t *testing.T) {
 	err := ReadYAML("f.yaml", []byte("a: 1\nb: 2\nc: 3\n"), func(top Node) {
 		var nodes []Node
 		top.Each("anything", func(_ string, n Node) { nodes = append(nodes, n) })
-		for i := len(nodes) - 1; i >= 0; i-- {
-			nodes[i].Fail("wrong %d", nodes[i].Line())
+		for _, node := range slices.Backward(nodes) {
+			node.Fail("wrong %d", node.Line())
 		}
 	})
 	if want := "f.yaml:1: a: wrong 1\nf.yaml:2: b: wrong 2\nf.yaml:3: c: wrong 3"; err == nil || err.Error() != want {

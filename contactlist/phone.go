@@ -1,6 +1,7 @@
 package contactlist
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -81,10 +82,8 @@ func (n *numbering) numbers(cell string, found []string) ([]string, flaw) {
 func dialled(written string) bool { return written[0] == '+' || written[0] == '0' }
 
 func appendNew(found []string, number string) []string {
-	for _, have := range found {
-		if have == number {
-			return found
-		}
+	if slices.Contains(found, number) {
+		return found
 	}
 	return append(found, number)
 }

@@ -433,23 +433,47 @@ func TestOpenErrors(t *testing.T) {
 		{"blank", "\n \r\n\n", Options{IDKey: key, Name: "a.csv"}, "read a.csv: the list is empty"},
 		{"only a mark", "\ufeff", Options{IDKey: key, Name: "a.csv"}, "read a.csv: the list is empty"},
 		{"only commas", ",,\n,,\n", Options{IDKey: key, Name: "a.csv"}, "read a.csv: the list is empty"},
-		{"no number column", "name,email\nAna,a@example.com\n", Options{IDKey: key, Name: "a.csv"},
-			`read a.csv: no column of phone numbers among "name", "email": name it with --column phone="…"`},
-		{"unknown word for a number column", "name,kontakt\nAna,2125550123\n", Options{IDKey: key, Name: "a.csv"},
-			`read a.csv: no column of phone numbers among "name", "kontakt": "kontakt" looks like one: name it with --column phone="kontakt"`},
-		{"false friends", "customer number,invoice number,fax\n2125550123,2125550123,2125550123\n", Options{IDKey: key, Columns: map[string]string{"name": "fax"}},
-			`read the list: no column of phone numbers among`},
-		{"unknown role", "phone\n2125550123\n", Options{IDKey: key, Columns: map[string]string{"telephone": "phone"}},
-			`read the list: unknown column role "telephone": it takes phone, name, id or timezone`},
-		{"unknown header", "phone,mobile\n2125550123,\n", Options{IDKey: key, Columns: map[string]string{"phone": "Handy"}},
-			`read the list: there is no column "Handy" for phone: the list has "phone", "mobile"`},
-		{"workbook", "PK\x03\x04\x14\x00", Options{IDKey: key},
-			`read the list: this is an Excel or OpenDocument workbook, or a zip archive, not a CSV file; save it as "CSV UTF-8" first`},
-		{"region", "phone\n", Options{IDKey: key, Region: "XX"},
-			`read the list: unknown region "XX": it takes a two-letter country code such as US or DE`},
+		{
+			"no number column", "name,email\nAna,a@example.com\n",
+			Options{IDKey: key, Name: "a.csv"},
+			`read a.csv: no column of phone numbers among "name", "email": name it with --column phone="…"`,
+		},
+		{
+			"unknown word for a number column", "name,kontakt\nAna,2125550123\n",
+			Options{IDKey: key, Name: "a.csv"},
+			`read a.csv: no column of phone numbers among "name", "kontakt": "kontakt" looks like one: name it with --column phone="kontakt"`,
+		},
+		{
+			"false friends", "customer number,invoice number,fax\n2125550123,2125550123,2125550123\n",
+			Options{IDKey: key, Columns: map[string]string{"name": "fax"}},
+			`read the list: no column of phone numbers among`,
+		},
+		{
+			"unknown role", "phone\n2125550123\n",
+			Options{IDKey: key, Columns: map[string]string{"telephone": "phone"}},
+			`read the list: unknown column role "telephone": it takes phone, name, id or timezone`,
+		},
+		{
+			"unknown header", "phone,mobile\n2125550123,\n",
+			Options{IDKey: key, Columns: map[string]string{"phone": "Handy"}},
+			`read the list: there is no column "Handy" for phone: the list has "phone", "mobile"`,
+		},
+		{
+			"workbook", "PK\x03\x04\x14\x00",
+			Options{IDKey: key},
+			`read the list: this is an Excel or OpenDocument workbook, or a zip archive, not a CSV file; save it as "CSV UTF-8" first`,
+		},
+		{
+			"region", "phone\n",
+			Options{IDKey: key, Region: "XX"},
+			`read the list: unknown region "XX": it takes a two-letter country code such as US or DE`,
+		},
 		{"no key", "phone\n", Options{}, "read the list: no key for contact ids"},
-		{"header with an open quote", "\"phone\n2125550123\n", Options{IDKey: key},
-			"read the list: line 1, the header, cannot be read: a quote is not closed"},
+		{
+			"header with an open quote", "\"phone\n2125550123\n",
+			Options{IDKey: key},
+			"read the list: line 1, the header, cannot be read: a quote is not closed",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

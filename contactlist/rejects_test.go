@@ -41,19 +41,29 @@ func reject(t *testing.T, path, text string) (r *Reader, contacts int, file stri
 func TestRejectsWriter(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, text, want string }{
-		{"as they were", "name,phone,note\nAna,2125550123,\n\"Bo \"\"B\"\"\",12,\"=1+1\"\n",
+		{
+			"as they were", "name,phone,note\nAna,2125550123,\n\"Bo \"\"B\"\"\",12,\"=1+1\"\n",
 			"name,phone,note,ringqueue_line,ringqueue_reason\n" +
-				"\"Bo \"\"B\"\"\",12,=1+1,3,phone is not a valid number; write it with + and country code\n"},
-		{"short and long rows", "name,phone,note\nBo\nCy,,,more,cells\n",
+				"\"Bo \"\"B\"\"\",12,=1+1,3,phone is not a valid number; write it with + and country code\n",
+		},
+		{
+			"short and long rows", "name,phone,note\nBo\nCy,,,more,cells\n",
 			"name,phone,note,ringqueue_line,ringqueue_reason\n" +
-				"Bo,,,2,no phone number: phone is empty\nCy,,,3,no phone number: phone is empty,more,cells\n"},
-		{"delimiter and mark", "\ufeffname;phone\nÄnne;12\n",
+				"Bo,,,2,no phone number: phone is empty\nCy,,,3,no phone number: phone is empty,more,cells\n",
+		},
+		{
+			"delimiter and mark", "\ufeffname;phone\nÄnne;12\n",
 			"\ufeffname;phone;ringqueue_line;ringqueue_reason\n" +
-				"Änne;12;2;\"phone is not a valid number; write it with + and country code\"\n"},
-		{"unreadable", "name,phone\n\"Bo,2125550123\nCy,2125550124\n",
-			"name,phone,ringqueue_line,ringqueue_reason\n\"\"\"Bo\",2125550123,2,a quote is not closed\n"},
-		{"no header", "Ana,2125550123\nBo,1\n",
-			"column_1,column_2,ringqueue_line,ringqueue_reason\nBo,1,2,column_2 is not a valid number; write it with + and country code\n"},
+				"Änne;12;2;\"phone is not a valid number; write it with + and country code\"\n",
+		},
+		{
+			"unreadable", "name,phone\n\"Bo,2125550123\nCy,2125550124\n",
+			"name,phone,ringqueue_line,ringqueue_reason\n\"\"\"Bo\",2125550123,2,a quote is not closed\n",
+		},
+		{
+			"no header", "Ana,2125550123\nBo,1\n",
+			"column_1,column_2,ringqueue_line,ringqueue_reason\nBo,1,2,column_2 is not a valid number; write it with + and country code\n",
+		},
 		{"none", "name,phone\nAna,2125550123\n", ""},
 	}
 	for _, tt := range tests {

@@ -221,7 +221,7 @@ func flag(b bool) string {
 }
 
 func number(s string) int {
-	n, _ := strconv.Atoi(s) //nolint:errcheck // absent fields count as zero
+	n, _ := strconv.Atoi(s) // absent fields count as zero
 	return n
 }
 

@@ -259,11 +259,7 @@ func (p *Pool) drop(o *owned) {
 }
 
 func (p *Pool) spawn(f func()) {
-	p.wg.Add(1)
-	go func() {
-		defer p.wg.Done()
-		f()
-	}()
+	p.wg.Go(f)
 }
 
 // idleAfter makes the line available once its rest is over.

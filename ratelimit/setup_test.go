@@ -140,7 +140,7 @@ func (b *bundle) foreign() int {
 	return n
 }
 
-// tokens returns n tokens: prefix0, prefix1, …
+// tokens returns n tokens: prefix0, prefix1 and so on.
 func tokens(prefix string, n int) []string {
 	ts := make([]string, n)
 	for i := range ts {

@@ -80,7 +80,7 @@ func newSimulation(tb testing.TB, load load) *simulation {
 		tb:     tb,
 		redis:  m,
 		client: client,
-		rand:   rand.New(rand.NewPCG(1, 2)), //nolint:gosec // the same run each time
+		rand:   rand.New(rand.NewPCG(1, 2)), // the same run each time
 		now:    time.Unix(1_800_000_000, 0),
 		server: server{limit: simulated.limit, penalty: simulated.penalty},
 		jobs:   jobs{load: load},

@@ -219,7 +219,7 @@ func TestWaitSlowRedis(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				b, _ := inBubble(t, three)
-				b.Limiter.redis = slowScripter{b.client, tt.delay}
+				b.redis = slowScripter{b.client, tt.delay}
 				slot, err := b.Wait(t.Context(), b.key)
 				if !errors.Is(err, tt.want) {
 					t.Fatalf("wait: %v, want %v", err, tt.want)
@@ -227,7 +227,7 @@ func TestWaitSlowRedis(t *testing.T) {
 				if err == nil && slot.Lapsed() {
 					t.Error("slot has lapsed")
 				}
-				b.Limiter.redis = b.client
+				b.redis = b.client
 				want := 1
 				if err != nil {
 					want = 0

@@ -334,7 +334,7 @@ func TestPlaceSentOrNot(t *testing.T) {
 		t.Parallel()
 		rc := &platform{}
 		server := httptest.NewUnstartedServer(rc)
-		server.Config.ErrorLog = log.New(io.Discard, "", 0) //nolint:forbidigo // http.Server takes no other; it is not global
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
 		server.StartTLS()
 		t.Cleanup(server.Close)
 		c := loggedIn(rc.client(t, func(config *Config) { config.Server, config.Transport = server.URL, nil }))

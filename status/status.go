@@ -166,9 +166,7 @@ func blockedLines(team string, lines []line.Info, now time.Time) []string {
 	case leased == 0:
 		return []string{fmt.Sprintf("no worker is running for team %q (last seen %s ago)", team, now.Sub(seen).Round(time.Second))}
 	}
-	for _, note := range sorted(notes) {
-		reasons = append(reasons, note)
-	}
+	reasons = append(reasons, sorted(notes)...)
 	if doing[line.Free] == 0 {
 		var parts []string
 		for _, s := range []line.State{line.Occupied, line.WrapUp, line.Cooling, line.Blocked} {

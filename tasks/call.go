@@ -91,8 +91,7 @@ func (e *DeferError) Error() string { return e.Reason }
 
 // RetryDelay is Asynq's RetryDelayFunc: a deferral's own delay in whole seconds, else 10 s.
 func RetryDelay(_ int, err error, _ *asynq.Task) time.Duration {
-	var d *DeferError
-	if errors.As(err, &d) {
+	if d, ok := errors.AsType[*DeferError](err); ok {
 		return max(ceilDuration(d.After), time.Second)
 	}
 	return 10 * time.Second
@@ -100,8 +99,8 @@ func RetryDelay(_ int, err error, _ *asynq.Task) time.Duration {
 
 // IsFailure tells Asynq that a deferral is no failure.
 func IsFailure(err error) bool {
-	var d *DeferError
-	return !errors.As(err, &d)
+	_, deferred := errors.AsType[*DeferError](err)
+	return !deferred
 }
 
 func ceilDuration(d time.Duration) time.Duration {

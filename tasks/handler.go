@@ -114,7 +114,7 @@ func writeResult(t *asynq.Task, r Result) error {
 	}
 	if w := t.ResultWriter(); w != nil {
 		// The ledger has the outcome; a result that the monitor lacks is no reason to run the task again.
-		_, _ = w.Write(src) //nolint:errcheck // see above
+		_, _ = w.Write(src)
 	}
 	return nil
 }

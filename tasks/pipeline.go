@@ -84,7 +84,7 @@ func (b batchPlace) arrive(ctx context.Context, rdb redis.UniversalClient, c *sc
 	}
 	defer close(b.sent)
 	// Each command carries its own error, a NOSCRIPT too, after which Asynq's script sends its source by EVAL.
-	_, _ = rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error { //nolint:errcheck // see above
+	_, _ = rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 		for _, c := range b.calls {
 			if c.sha != "" {
 				c.cmd = pipe.EvalSha(ctx, c.sha, c.keys, c.args...)

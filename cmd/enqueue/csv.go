@@ -214,7 +214,7 @@ func (im *importer) rejectsFile(list string) string {
 
 func (im *importer) file(ctx context.Context, name string) (err error) {
 	var (
-		in   io.Reader = im.cmd.InOrStdin()
+		in   = im.cmd.InOrStdin()
 		size int64
 	)
 	if name != "-" {
@@ -288,8 +288,7 @@ func (im *importer) store(ctx context.Context, src *source, size int64) error {
 
 func (im *importer) create(ctx context.Context) error {
 	err := im.ledger.Create(ctx, im.rules, im.flags.update)
-	var differ *ledger.RulesDifferError
-	if errors.As(err, &differ) {
+	if _, differ := errors.AsType[*ledger.RulesDifferError](err); differ {
 		return cli.Usage(err)
 	}
 	if errors.Is(err, ledger.ErrCancelled) {
@@ -370,8 +369,7 @@ func (s *source) Next() (campaign.Contact, error) {
 	for {
 		c, err := s.list.Next()
 		s.offset.Store(s.list.Offset())
-		var rejected *contactlist.RejectedRow
-		if errors.As(err, &rejected) {
+		if rejected, ok := errors.AsType[*contactlist.RejectedRow](err); ok {
 			s.im.summary.Rows++
 			s.im.summary.Rejected++
 			if s.rejects == nil {

@@ -162,7 +162,7 @@ func embeddedRedis(ctx context.Context) (redis.UniversalClient, func(), error) {
 	rdb := redis.NewClient(&redis.Options{Addr: server.Addr()})
 	return rdb, func() {
 		<-stopped
-		_ = rdb.Close() //nolint:errcheck // the server goes with it
+		_ = rdb.Close() // the server goes with it
 		server.Close()
 	}, nil
 }
@@ -239,8 +239,7 @@ type demoList struct {
 func (s *demoList) Next() (campaign.Contact, error) {
 	for {
 		c, err := s.list.Next()
-		var bad *contactlist.RejectedRow
-		if errors.As(err, &bad) {
+		if bad, ok := errors.AsType[*contactlist.RejectedRow](err); ok {
 			s.rejected++
 			if err := s.rejects.Write(bad); err != nil {
 				return c, err

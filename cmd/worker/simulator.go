@@ -60,7 +60,7 @@ func serveSimulator(ctx context.Context, addr string, sim http.Handler) (wait fu
 	server := &http.Server{Handler: sim, ReadHeaderTimeout: 5 * time.Second}
 	stopped := make(chan error, 1)
 	go func() { stopped <- server.Serve(listener) }()
-	context.AfterFunc(ctx, func() { _ = server.Close() }) //nolint:errcheck // nothing is lost with a simulator
+	context.AfterFunc(ctx, func() { _ = server.Close() }) // nothing is lost with a simulator
 	return func() error {
 		if err := <-stopped; !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("simulator: %w", err)

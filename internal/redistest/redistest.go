@@ -165,7 +165,7 @@ func (s *Server) stop() {
 // launch runs the server once and waits for its PONG. On an error no process is
 // left behind.
 func (s *Server) launch() error {
-	log, err := os.OpenFile(filepath.Join(s.dir, "redis.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	output, err := os.OpenFile(filepath.Join(s.dir, "redis.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
@@ -176,10 +176,10 @@ func (s *Server) launch() error {
 	// The process must outlive any context of the test until Cleanup, which is
 	// when tb.Context has already ended.
 	cmd := exec.Command(s.bin, args...) //nolint:gosec,noctx // a test's own server, ended by Cleanup
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout, cmd.Stderr = output, output
 	cmd.SysProcAttr = endWithParent()
 	if err := cmd.Start(); err != nil {
-		return errors.Join(err, log.Close())
+		return errors.Join(err, output.Close())
 	}
 	p := &process{cmd: cmd, gone: make(chan struct{})}
 	go func() {
@@ -187,9 +187,9 @@ func (s *Server) launch() error {
 		close(p.gone)
 	}()
 	s.proc = p
-	if err := errors.Join(log.Close(), s.ready(p)); err != nil {
+	if err := errors.Join(output.Close(), s.ready(p)); err != nil {
 		s.stop()
-		said, readErr := os.ReadFile(log.Name())
+		said, readErr := os.ReadFile(output.Name())
 		return errors.Join(fmt.Errorf("%w; it said:\n%s", err, said), readErr)
 	}
 	return nil
@@ -243,7 +243,7 @@ func freePort(tb testing.TB) int {
 	tb.Helper()
 	var err error
 	for range 100 {
-		port := firstPort + rand.IntN(lastPort-firstPort) //nolint:gosec // any port will do
+		port := firstPort + rand.IntN(lastPort-firstPort)
 		var l net.Listener
 		l, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err != nil {

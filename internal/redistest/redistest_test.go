@@ -124,8 +124,7 @@ func TestMissingServer(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMissingServer$", "-test.v")
 	cmd.Env = []string{"REDISTEST_MISSING=1", "PATH=" + t.TempDir(), "TMPDIR=" + t.TempDir()}
 	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
+	if _, ok := errors.AsType[*exec.ExitError](err); !ok {
 		t.Fatalf("run without redis-server: %v, want a failed test\n%s", err, out)
 	}
 	if !strings.Contains(string(out), "run `make setup`") || !strings.Contains(string(out), "--- FAIL") {

@@ -104,7 +104,7 @@ func Open(ctx context.Context, address string) (redis.UniversalClient, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := rdb.Ping(ctx).Err(); err != nil {
-		_ = rdb.Close() //nolint:errcheck // never connected
+		_ = rdb.Close() // never connected
 		return nil, fmt.Errorf("redis at %s does not answer: %w; is it running, and is REDIS_URL right?", Redact(address), err)
 	}
 	return rdb, nil

@@ -11,13 +11,14 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/redisurl"
 )
 
 // Names of the environment variables, RingCentral's own where it has one.
 const (
 	ServerVar       = "RC_SERVER_URL"
 	ClientIDVar     = "RC_APP_CLIENT_ID"
-	ClientSecretVar = "RC_APP_CLIENT_SECRET"
+	ClientSecretVar = "RC_APP_CLIENT_SECRET" //nolint:gosec // a variable's name
 	JWTVar          = "RC_USER_JWT"
 	CallerVar       = "RINGOUT_CALLER"
 	RedisVar        = "REDIS_URL"
@@ -75,7 +76,7 @@ type Worker struct {
 // String is the settings without secrets.
 func (w Worker) String() string {
 	return fmt.Sprintf("redis %s, server %s, lines %v, poll_interval %s, cool_down %s, max_lines %d",
-		RedactURL(w.RedisURL), w.Credentials.Server, w.Lines,
+		redisurl.Redact(w.RedisURL), w.Credentials.Server, w.Lines,
 		campaign.FormatDuration(w.PollInterval), campaign.FormatDuration(w.CoolDown), w.MaxLines)
 }
 
@@ -117,19 +118,6 @@ func RedisURL(getenv func(string) string, dotenvPath string) (string, error) {
 		return "", &Error{Problems: e.problems}
 	}
 	return address, nil
-}
-
-// RedactURL is a URL without its user, password and query, for logs and messages.
-func RedactURL(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return hidden
-	}
-	u.RawQuery, u.Fragment = "", ""
-	if u.User != nil {
-		u.User = url.User("xxxxx") // a password may stand in the name's place
-	}
-	return u.String()
 }
 
 func (e *environment) redisURL() string {

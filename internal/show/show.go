@@ -4,6 +4,7 @@ package show
 import (
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"time"
 
@@ -42,9 +43,7 @@ func writeOutcomes(b *strings.Builder, s status.Status) {
 	const width = 24
 	most := 1
 	counts := map[campaign.Outcome]int{campaign.Unconfirmed: s.Unconfirmed}
-	for o, n := range s.Outcomes {
-		counts[o] = n
-	}
+	maps.Copy(counts, s.Outcomes)
 	for _, n := range counts {
 		most = max(most, n)
 	}

@@ -10,11 +10,13 @@ if not a.id then
   save(KEYS[2], i, a)
   -- An attempt that was held as unconfirmed in the meantime is known after all.
   local s = redis.call('HGET', KEYS[2], 's')
-  if s == 'placing' or (s == 'unconfirmed' and not a.closed) then
+  local held = s == 'unconfirmed' and a.o == 'unconfirmed' and not a.closed
+  if held then
     a.ended, a.o, a.d = nil, nil, nil
     save(KEYS[2], i, a)
-    move(KEYS[1], KEYS[2], 'live')
+    redis.call('HDEL', KEYS[2], 'o')
   end
+  if held or (s == 'placing' and not a.ended) then move(KEYS[1], KEYS[2], 'live') end
   event(KEYS[3], 'placed', ARGV[1], a, '')
 end
 return {'ok', cjson.encode(a)}

@@ -3,11 +3,18 @@
 -- ARGV: 1 contact id, 2 'final' | 'again' | 'released', 3 outcome that was found out ('' if released), 4 ms to the next round,
 --   5 '1' if charged, 6 who or what decided
 -- Reply: {'ok', state, outcome, round, due} or {'not_unconfirmed'} or {'gone'}
-local c = redis.call('HMGET', KEYS[2], 's', 'n')
+-- Asked again with the same decision about the contact's last attempt, it changes nothing and says 'ok' again.
+local c = redis.call('HMGET', KEYS[2], 's', 'n', 'o', 'r', 'd')
 if not c[1] then return {'gone'} end
-if c[1] ~= 'unconfirmed' then return {'not_unconfirmed'} end
-local n = tonumber(c[2])
-local a = cjson.decode(redis.call('HGET', KEYS[2], 'a' .. n))
+local n = tonumber(c[2] or '0')
+local raw = redis.call('HGET', KEYS[2], 'a' .. n)
+local a = raw and cjson.decode(raw)
+if c[1] ~= 'unconfirmed' then
+  if a and a.closed and a.d == ARGV[6] and (a.o or '') == ARGV[3] then
+    return {'ok', c[1], c[3] or '', c[4], c[5]}
+  end
+  return {'not_unconfirmed'}
+end
 a.closed, a.d = 1, ARGV[6]
 redis.call('HDEL', KEYS[2], 'o')
 if ARGV[2] == 'released' then

@@ -151,7 +151,7 @@ func (s *Simulator) fault(op Operation, extension, to string) *Fault {
 
 // newChance makes the dice for faults.
 func newChance(seed uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // faults are to be repeatable
+	return rand.New(rand.NewPCG(seed, 0)) // faults are to be repeatable
 }
 
 // statusAnswer is the answer of AnswerStatus. It may block the group. s.mu is held.

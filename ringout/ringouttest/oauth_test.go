@@ -2,6 +2,7 @@ package ringouttest
 
 import (
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"net/url"
 	"testing"
@@ -17,9 +18,7 @@ func (c *caller) refresh(token string) answered {
 func (c *caller) jwt(token string, more url.Values) answered {
 	c.t.Helper()
 	form := url.Values{"grant_type": {grantJWT}, "assertion": {token}}
-	for name, values := range more {
-		form[name] = values
-	}
+	maps.Copy(form, more)
 	return c.form("/restapi/oauth/token", form)
 }
 

@@ -3,6 +3,7 @@ package ringouttest
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -218,8 +219,8 @@ func (f filter) takes(c *call) bool {
 func (s *Simulator) list(q *request, f filter, path string, at time.Time, visible func(*call) bool) answer {
 	records := []record{}
 	total, first := 0, (f.page-1)*f.perPage
-	for i := len(q.ext.calls) - 1; i >= 0; i-- {
-		c := q.ext.calls[i]
+	for _, c := range slices.Backward(q.ext.calls) {
+
 		if !visible(c) || !f.takes(c) {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -316,9 +317,7 @@ func (s *Simulator) forget(now time.Time) {
 
 // write sends an answer.
 func write(w http.ResponseWriter, a answer) {
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.header)
 	body := a.encoded()
 	if body != nil {
 		w.Header().Set("Content-Type", a.contentType)
@@ -354,8 +353,11 @@ func Start(tb TB, c Config) (*Simulator, string) {
 		tb.Fatalf("start the simulator: %v", err)
 	}
 	server := &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
-	stopped := make(chan error, 1)
-	go func() { stopped <- server.Serve(listener) }()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		_ = server.Serve(listener) // ends by Close
+	}()
 	tb.Cleanup(func() {
 		_ = server.Close() // open connections are the test's, and hang on purpose
 		<-stopped

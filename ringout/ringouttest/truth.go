@@ -1,5 +1,7 @@
 package ringouttest
 
+import "maps"
+
 import "time"
 
 // Truth is what really happened, whatever clients were told. Its JSON is what GET /simulator/truth answers.
@@ -114,9 +116,7 @@ func (s *Simulator) Truth() Truth {
 	for _, b := range s.bucketOrder {
 		count := b.count
 		count.Operations = make(map[Operation]int, len(b.operations))
-		for op, n := range b.operations {
-			count.Operations[op] = n
-		}
+		maps.Copy(count.Operations, b.operations)
 		t.Requests = append(t.Requests, count)
 	}
 	return t
