@@ -14,7 +14,7 @@
 //   - The margin is added to the window because requests do not take equally
 //     long to arrive: one that is delayed by 300 ms, followed a window later by
 //     one that is not, is too early by 300 ms. It is a 120th of the window, 0.5 s
-//     for 60 s.
+//     for 60 s, and at least 40 ms.
 //   - The tolerance is how long after its instant a slot may still be used, half
 //     the margin; the other half is left to the network. After that the slot has
 //     lapsed: whoever held it was suspended or slow and must wait for another.
@@ -68,9 +68,10 @@ import (
 
 // The parts of a window. The scripts compute the same from the window in force.
 const (
-	marginDivisor    = 120 // of the window
-	toleranceDivisor = 2   // of the margin
-	littleDivisor    = 10  // of the tolerance; so short a wait needs no confirmation
+	marginDivisor    = 120                   // of the window
+	leastMargin      = 40 * time.Millisecond // jitter does not shrink with a simulator's windows
+	toleranceDivisor = 2                     // of the margin
+	littleDivisor    = 10                    // of the tolerance; so short a wait needs no confirmation
 )
 
 // Bounds of what Observe believes. They keep a nonsensical header from filling
@@ -99,7 +100,7 @@ type Limit struct {
 }
 
 // margin is added to the window for the jitter of arrivals.
-func (l Limit) margin() time.Duration { return l.Window / marginDivisor }
+func (l Limit) margin() time.Duration { return max(l.Window/marginDivisor, leastMargin) }
 
 // tolerance is how long a slot may be used after its instant.
 func (l Limit) tolerance() time.Duration { return l.margin() / toleranceDivisor }

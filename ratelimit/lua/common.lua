@@ -25,7 +25,7 @@ local limit, window, margin, tolerance, span, settled
 -- ratelimit.go too.
 local function apply(n, w)
   limit, window = n, w
-  margin = math.floor(window / 120)
+  margin = math.max(math.floor(window / 120), 40000)
   tolerance = math.floor(margin / 2)
   span = window + margin
   -- A slot no later than this may be in use without having been confirmed, so it
