@@ -29,6 +29,7 @@ type Quota struct {
 	Window     time.Duration // 0 if absent
 	Limited    bool          // the answer was a 429
 	RetryAfter time.Duration // 0 if absent
+	Sent       time.Time     // when the request was sent, by the local clock
 }
 
 // maxWait bounds what a header may ask for, so that a nonsensical one cannot stop an extension for good.
@@ -38,7 +39,7 @@ const maxWait = 24 * time.Hour
 const maxLimit = 1_000_000
 
 // observe hands over the rate-limit facts of one answer to a request of group g.
-func (c *Client) observe(ctx context.Context, g Group, resp *http.Response) {
+func (c *Client) observe(ctx context.Context, g Group, sent time.Time, resp *http.Response) {
 	if c.config.Observe == nil {
 		return
 	}
@@ -49,6 +50,7 @@ func (c *Client) observe(ctx context.Context, g Group, resp *http.Response) {
 		Window:     headerSeconds(resp.Header.Get("X-Rate-Limit-Window")),
 		Limited:    resp.StatusCode == http.StatusTooManyRequests,
 		RetryAfter: c.retryAfter(resp.Header),
+		Sent:       sent,
 	}
 	named := Group(strings.ToLower(strings.TrimSpace(resp.Header.Get("X-Rate-Limit-Group"))))
 	switch named {
@@ -59,7 +61,7 @@ func (c *Client) observe(ctx context.Context, g Group, resp *http.Response) {
 	if q.Limited && q.Group != g {
 		// The limit that was hit belongs to another group than expected. Its numbers are that group's, but this
 		// kind of request must stop too.
-		c.config.Observe(ctx, Quota{Group: g, Limit: -1, Remaining: -1, Limited: true, RetryAfter: q.RetryAfter})
+		c.config.Observe(ctx, Quota{Group: g, Limit: -1, Remaining: -1, Limited: true, RetryAfter: q.RetryAfter, Sent: sent})
 	}
 }
 

@@ -114,12 +114,19 @@ func TestObserve(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			var got []Quota
+			began := time.Now()
 			rc := &platform{api: func(w http.ResponseWriter, _ *http.Request, _ string) {
 				maps.Copy(w.Header(), test.header)
 				w.WriteHeader(test.status)
 			}}
 			c := rc.client(t, func(config *Config) {
-				config.Observe = func(_ context.Context, q Quota) { got = append(got, q) }
+				config.Observe = func(_ context.Context, q Quota) {
+					if now := time.Now(); q.Sent.Before(began) || q.Sent.After(now) {
+						t.Errorf("sent at %s, want between %s and %s", q.Sent, began, now)
+					}
+					q.Sent = time.Time{}
+					got = append(got, q)
+				}
 			})
 			mustLogin(t, c)
 			if want := []Quota{{Group: Auth, Limit: -1, Remaining: -1}}; !slices.Equal(got, want) {

@@ -66,6 +66,7 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 
 	// RoundTrip rather than an http.Client: there is no code to follow a redirect, and so no way for the token or the
 	// call to go elsewhere.
+	sent := time.Now()
 	resp, err := r.via.RoundTrip(req)
 	if err != nil {
 		kind := Unknown
@@ -75,7 +76,7 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 		return answer{}, failure(r.op, kind, why(limited, err), secrets)
 	}
 	defer func() { _ = resp.Body.Close() }() // read or given up, its error changes nothing
-	c.observe(ctx, r.group, resp)
+	c.observe(ctx, r.group, sent, resp)
 
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err == nil && len(body) > maxBody {
