@@ -114,12 +114,30 @@ func (w *Watcher) show(ctx context.Context, s status.Status) error {
 	for _, e := range w.events {
 		fmt.Fprintf(&b, "  %s\n", e)
 	}
+	screen := w.fit(b.String())
 	if w.drawn > 0 {
-		fmt.Fprintf(w.out, "\x1b[%dA\x1b[J", w.drawn)
+		screen = fmt.Sprintf("\x1b[%dA\x1b[J", w.drawn) + screen
 	}
 	w.drawn = strings.Count(b.String(), "\n")
-	_, err = io.WriteString(w.out, b.String())
+	_, err = io.WriteString(w.out, screen)
 	return err
+}
+
+// fit cuts lines to the terminal's width: a line that wraps would be two to go up.
+func (w *Watcher) fit(screen string) string {
+	width := 80
+	if f, ok := w.out.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 1 {
+			width = columns
+		}
+	}
+	lines := strings.SplitAfter(screen, "\n")
+	for i, l := range lines {
+		if runes := []rune(l); len(runes) > width {
+			lines[i] = string(runes[:width-2]) + "…\n"
+		}
+	}
+	return strings.Join(lines, "")
 }
 
 // left estimates the time left from the pace since the watch began.
