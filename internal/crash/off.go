@@ -1,0 +1,8 @@
+//go:build !crash
+
+// Package crash names the instants at which a worker may die, for tests that kill it exactly there. Without the build tag
+// "crash", as in every program that is shipped, a point does nothing.
+package crash
+
+// Point is an instant of the protocol. Names are those of docs/never-twice.md.
+func Point(string) {}
