@@ -1,5 +1,5 @@
 // Package ringout is a client for RingCentral's RingOut: it places two-legged calls, asks how they are, and cancels
-// them, for one extension.
+// them, for one extension, and reads what RingCentral itself has recorded of that extension's calls.
 //
 // A RingOut has no idempotency key, so nothing in here ever sends one twice: [Client.Place] never logs in, never follows
 // a redirect and never repeats, and its error says what is known about the phones: [Refused], [Limited], [NotSent], or
@@ -76,7 +76,11 @@ const (
 	extensionPath = "/restapi/v1.0/account/~/extension/~"
 	ringOutPath   = extensionPath + "/ring-out"
 	presencePath  = extensionPath + "/presence?detailedTelephonyState=true"
-	tokenPath     = "/restapi/oauth/token" //nolint:gosec // G101: a path, no credential
+
+	activeCallsPath = extensionPath + "/active-calls"
+	callLogPath     = extensionPath + "/call-log"
+
+	tokenPath = "/restapi/oauth/token" //nolint:gosec // G101: a path, no credential
 )
 
 // Place starts a call (group Heavy). It sends at most one request, on a connection of its own where Config.Transport
@@ -156,12 +160,13 @@ func (c *Client) Cancel(ctx context.Context, id string) error {
 	return notFound(err)
 }
 
-// Presence tells what the extension's phones do (group Light). It logs in and repeats as Status does.
+// Presence tells what the extension's phones do (group Light; the app needs the permission ReadPresence, else
+// [ErrForbidden]). It logs in and repeats as Status does.
 func (c *Client) Presence(ctx context.Context) (Presence, error) {
 	const op = "presence"
 	got, err := c.ask(ctx, request{op: op, group: Light, method: http.MethodGet, path: presencePath, via: c.pooled})
 	if err != nil {
-		return Presence{}, err
+		return Presence{}, forbidden(err)
 	}
 	p, err := decodePresence(got.body)
 	if err != nil {
@@ -220,6 +225,15 @@ func notFound(err error) error {
 	var e *Error
 	if errors.As(err, &e) && e.Op != opLogin && e.Status == http.StatusNotFound {
 		e.err = ErrNotFound
+	}
+	return err
+}
+
+// forbidden marks a 403 where no number or call could be what is refused.
+func forbidden(err error) error {
+	var e *Error
+	if errors.As(err, &e) && e.Op != opLogin && e.Status == http.StatusForbidden {
+		e.err = ErrForbidden
 	}
 	return err
 }

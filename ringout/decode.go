@@ -134,7 +134,7 @@ func decodePresence(body []byte) (Presence, error) {
 	}
 	presence := Presence{Telephony: string(p.Telephony)}
 	for _, call := range p.Calls {
-		active := ActiveCall{
+		presence.Calls = append(presence.Calls, ActiveCall{
 			ID:                 string(call.ID),
 			Direction:          string(call.Direction),
 			From:               string(call.From),
@@ -142,11 +142,8 @@ func decodePresence(body []byte) (Presence, error) {
 			TelephonyStatus:    string(call.TelephonyStatus),
 			SessionID:          string(call.SessionID),
 			TelephonySessionID: string(call.TelephonySessionID),
-		}
-		if t, err := time.Parse(time.RFC3339, string(call.StartTime)); err == nil {
-			active.StartedAt = t.UTC()
-		}
-		presence.Calls = append(presence.Calls, active)
+			StartedAt:          instant(call.StartTime),
+		})
 	}
 	return presence, nil
 }

@@ -38,12 +38,14 @@ var (
 	ErrCredentials = errors.New("credentials refused")
 	// ErrNotFound: RingCentral does not know the call, or no longer.
 	ErrNotFound = errors.New("no such call")
+	// ErrForbidden: the app or the user lacks a permission (403). Logging in anew does not help; somebody must grant it.
+	ErrForbidden = errors.New("permission missing")
 )
 
 // Error is every error of a Client's methods, for errors.As. Its text and what it wraps hold no secret, and phone
 // numbers masked to their last four digits.
 type Error struct {
-	Op         string        // what was tried: "place call", "call status", "cancel call", "presence", "login"
+	Op         string        // what was tried: "place call", "call status", "cancel call", "presence", "active calls", "call log", "login"
 	Kind       Kind          // never empty
 	Status     int           // of the HTTP answer, 0 without one
 	Codes      []string      // RingCentral's error codes, such as CMN-101, and OAuth's, such as invalid_grant
@@ -112,11 +114,19 @@ func (c *Client) checkResponse(op string, resp *http.Response, body []byte, secr
 	switch {
 	case status == http.StatusUnauthorized:
 		e.err = ErrUnauthorized
+	case status == http.StatusForbidden && (e.Has(codeAppPermission) || e.Has(codeUserPermission)):
+		e.err = ErrForbidden
 	case status >= 300 && status < 400:
 		e.err = errRedirect
 	}
 	return e
 }
+
+// The codes of a missing permission, see https://developers.ringcentral.com/guide/basics/errors.
+const (
+	codeAppPermission  = "CMN-401"
+	codeUserPermission = "CMN-408"
+)
 
 var errRedirect = errors.New("redirected, which is never followed: check the server's address")
 

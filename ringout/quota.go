@@ -17,7 +17,7 @@ type Group string
 const (
 	Light  Group = "light"  // Status, Presence
 	Medium Group = "medium" // nothing of this package
-	Heavy  Group = "heavy"  // Place, Cancel
+	Heavy  Group = "heavy"  // Place, Cancel, ActiveCalls, CallLog
 	Auth   Group = "auth"   // token requests
 )
 

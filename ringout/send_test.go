@@ -517,6 +517,10 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 			check(t, "Status", err)
 			_, err = loggedIn(fresh()).Presence(t.Context())
 			check(t, "Presence", err)
+			_, err = loggedIn(fresh()).ActiveCalls(t.Context())
+			check(t, "ActiveCalls", err)
+			_, err = loggedIn(fresh()).CallLog(t.Context(), LogQuery{PhoneNumber: toNumber})
+			check(t, "CallLog", err)
 			if name != "OK" {
 				check(t, "Cancel", loggedIn(fresh()).Cancel(t.Context(), "x"))
 			}
