@@ -1,7 +1,9 @@
 package line
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -16,6 +18,8 @@ type Calls interface {
 	Status(ctx context.Context, id string) (ringout.RingOut, error)
 	Cancel(ctx context.Context, id string) error
 	Presence(ctx context.Context) (ringout.Presence, error)
+	ActiveCalls(ctx context.Context) (ringout.Records, error)
+	CallLog(ctx context.Context, q ringout.LogQuery) (ringout.Records, error)
 }
 
 // Extension is a RingCentral user: one set of credentials, one set of quotas, one or more lines.
@@ -23,12 +27,16 @@ type Extension struct {
 	Key   string // opaque; names its quotas
 	Calls Calls
 	Quota *ratelimit.Limiter
+	// Breaker is how long the lines wait after three failures in a row to place a call; each further failure doubles it, up
+	// to 32 times. If zero, 30 s.
+	Breaker time.Duration
 
 	mu        sync.Mutex
 	live      int // calls that this worker tracks on it
 	light     ratelimit.Limit
 	suspended time.Time
 	why       string
+	failures  int // in a row, of placing calls
 }
 
 // NewExtension returns an extension whose status polls start from the given Light quota.
@@ -61,11 +69,32 @@ func (e *Extension) Suspend(d time.Duration, why string) {
 	e.suspended, e.why = time.Now().Add(d), why
 }
 
-// Resume ends a suspension, after something worked.
-func (e *Extension) Resume() {
+const (
+	tripAfter      = 3 // failures in a row
+	tripDoublings  = 5
+	defaultBreaker = 30 * time.Second
+)
+
+// Failed is told that placing a call has failed. After three failures in a row the extension's lines wait, longer each time;
+// after each wait they try again.
+func (e *Extension) Failed(why string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.suspended, e.why = time.Time{}, ""
+	e.failures++
+	if e.failures < tripAfter {
+		return
+	}
+	wait := cmp.Or(e.Breaker, defaultBreaker) << min(e.failures-tripAfter, tripDoublings)
+	if until := time.Now().Add(wait); until.After(e.suspended) {
+		e.suspended, e.why = until, fmt.Sprintf("%s, %d times in a row; trying again by itself", why, e.failures)
+	}
+}
+
+// Worked is told that a call was placed.
+func (e *Extension) Worked() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.suspended, e.why, e.failures = time.Time{}, "", 0
 }
 
 // suspension says how long the extension's lines still have to wait, and why.

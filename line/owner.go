@@ -7,21 +7,15 @@ import (
 	"time"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/crash"
 	"github.com/ringqueue/ringqueue/ringout"
 )
 
 // takeOver goes on from where the line's last owner stopped.
 func (o *owned) takeOver(rec record) {
 	ref := rec.ref
-	var (
-		rules campaign.Rules
-		a     campaign.Attempt
-		found bool
-	)
-	if !o.persist("look up the line's attempt", func() (err error) {
-		rules, a, found, err = o.pool.book.Attempt(o.ctx, ref)
-		return err
-	}) {
+	rules, a, found, ok := o.lookUp(ref)
+	if !ok {
 		return
 	}
 	if !found {
@@ -37,15 +31,17 @@ func (o *owned) takeOver(rec record) {
 			o.takeOver(rec)
 			return
 		}
+		crash.Point("voided")
 		o.vacate(ref.Token)
 		return
 	}
 	log := o.pool.log.Info().Str("line", o.Name).Str("campaign", ref.Campaign).Str("contact", ref.Contact).Int("attempt", a.N)
 	settled := make(chan struct{})
 	switch {
-	case rec.state == Blocked:
+	case rec.state == Blocked && !a.EndedAt.IsZero():
 		log.Msg("blocked line taken over")
 		o.awaitNoCall(ref, rules)
+		o.follow(ref)
 	case !a.EndedAt.IsZero():
 		log.Msg("ended call taken over")
 		o.leave(ref, rules, a)
@@ -59,6 +55,15 @@ func (o *owned) takeOver(rec record) {
 	}
 }
 
+// lookUp finds what the ledger has of an attempt; not ok if the line's context ended first.
+func (o *owned) lookUp(ref campaign.Ref) (rules campaign.Rules, a campaign.Attempt, found, ok bool) {
+	ok = o.persist("look up the line's attempt", func() (err error) {
+		rules, a, found, err = o.pool.book.Attempt(o.ctx, ref)
+		return err
+	})
+	return rules, a, found, ok
+}
+
 // track polls a call until both legs have ended, settles the attempt and frees the line.
 func (o *owned) track(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt, settled chan<- struct{}) {
 	o.Extension.track(1)
@@ -67,7 +72,15 @@ func (o *owned) track(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt
 	if !ok {
 		return
 	}
-	if !o.settle(ref, verdict, seen, settled) {
+	if verdict.Outcome == campaign.Unconfirmed && !verdict.overlong {
+		// The end was missed; RingCentral's records may have it.
+		f, ok := o.investigate(a, verdict.Detail)
+		if ok {
+			o.conclude(ref, rules, f, seen, settled)
+		}
+		return
+	}
+	if !o.settle(ref, verdict.Verdict, seen, settled) {
 		return
 	}
 	a.LineFault = verdict.LineFault
@@ -76,7 +89,6 @@ func (o *owned) track(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt
 		o.pool.log.Error().Str("line", o.Name).Str("detail", verdict.Detail).Msg("the account cannot call; the extension's lines wait")
 	}
 	if verdict.overlong {
-		o.block(ref)
 		o.awaitNoCall(ref, rules)
 	} else {
 		o.leave(ref, rules, a)
@@ -129,7 +141,7 @@ func (o *owned) watch(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt
 			return judgement{}, seen, false
 		case errors.Is(err, ringout.ErrNotFound):
 			v := campaign.Missed(seen)
-			if v.Outcome == campaign.Unconfirmed && !cancelled.IsZero() && time.Since(cancelled) < 5*o.pool.cfg.PollInterval {
+			if v.Outcome == campaign.Unconfirmed && !cancelled.IsZero() && !seen.CallerAnswered && time.Since(cancelled) < 5*o.pool.cfg.PollInterval {
 				v = agentDidNotAnswer(rules)
 			}
 			return judgement{Verdict: v}, seen, true
@@ -145,6 +157,7 @@ func (o *owned) watch(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt
 			if err := o.pool.book.Seen(o.ctx, ref, seen); err != nil {
 				log.Warn().Err(err).Msg("progress not recorded; the outcome will be")
 			}
+			crash.Point("seen")
 		}
 		v := campaign.Classify(seen)
 		if v.Ended {
@@ -213,52 +226,16 @@ func (o *owned) cancelCall(a campaign.Attempt) bool {
 	return true
 }
 
-// confirm settles an attempt of which it is unknown whether it was placed, and keeps the line until presence says that
-// no call is on it.
-func (o *owned) confirm(ref campaign.Ref, a campaign.Attempt, why string, settled chan<- struct{}) {
-	// Whoever claimed it may still be sending, or about to store the id.
-	wait := max(time.Until(a.SendBy), 0) + o.pool.cfg.SettleUnknown
-	if sleep(o.ctx, wait) != nil {
-		return
-	}
-	var (
-		rules campaign.Rules
-		now   campaign.Attempt
-		found bool
-	)
-	if !o.persist("look up the attempt", func() (err error) {
-		rules, now, found, err = o.pool.book.Attempt(o.ctx, ref)
-		return err
-	}) {
-		return
-	}
-	switch {
-	case !found: // released after all: it was never sent
-		o.vacate(ref.Token)
-		return
-	case now.RingOutID != "" && now.EndedAt.IsZero():
-		o.track(rules, ref, now, settled)
-		return
-	}
-	o.block(ref)
-	v := judgement{Verdict: campaign.Verdict{Ended: true, Outcome: campaign.Unconfirmed, Rang: true, Detail: why}}
-	if !o.settle(ref, v, now.Seen, settled) {
-		return
-	}
-	o.pool.log.Warn().Str("line", o.Name).Str("campaign", ref.Campaign).Str("contact", ref.Contact).Str("why", why).
-		Msg("unconfirmed: a phone may have rung; decide with campaign unconfirmed")
-	o.awaitNoCall(ref, rules)
-}
-
 // settle records the verdict; false if the line's context ended first.
-func (o *owned) settle(ref campaign.Ref, v judgement, seen campaign.Seen, settled chan<- struct{}) bool {
+func (o *owned) settle(ref campaign.Ref, v campaign.Verdict, seen campaign.Seen, settled chan<- struct{}) bool {
 	var a campaign.Attempt
 	if !o.persist("settle the attempt", func() (err error) {
-		a, err = o.pool.book.Settle(o.ctx, ref, v.Verdict, seen)
+		a, err = o.pool.book.Settle(o.ctx, ref, v, seen)
 		return err
 	}) {
 		return false
 	}
+	crash.Point("settled")
 	close(settled)
 	o.pool.log.Info().Str("line", o.Name).Str("campaign", ref.Campaign).Str("contact", ref.Contact).Int("attempt", a.N).
 		Str("outcome", string(a.Outcome)).Str("detail", a.Detail).Dur("talked", a.Duration()).Msg("attempt settled")
@@ -293,6 +270,7 @@ func (o *owned) release(ref campaign.Ref, rest State, d time.Duration) {
 	}) {
 		return
 	}
+	crash.Point("freed")
 	if d <= 0 {
 		o.idle()
 		return
@@ -303,6 +281,7 @@ func (o *owned) release(ref campaign.Ref, rest State, d time.Duration) {
 
 func (o *owned) follow(ref campaign.Ref) {
 	o.persist("enqueue the next round", func() error { return o.pool.book.Follow(o.ctx, ref) })
+	crash.Point("followed")
 }
 
 func (o *owned) block(ref campaign.Ref) {
@@ -311,10 +290,16 @@ func (o *owned) block(ref campaign.Ref) {
 	}
 }
 
-// awaitNoCall keeps a line until its extension's presence has said NoCall twice, then frees it.
+// awaitNoCall keeps a line until its extension's presence has said NoCall twice, then frees it. If the id of a call that
+// was given up becomes known meanwhile, the call is tracked.
 func (o *owned) awaitNoCall(ref campaign.Ref, rules campaign.Rules) {
 	for quiet := 0; quiet < 2; {
 		if sleep(o.ctx, o.pool.cfg.PresenceEvery) != nil {
+			return
+		}
+		now, a, found, err := o.pool.book.Attempt(o.ctx, ref)
+		if err == nil && found && a.RingOutID != "" && a.EndedAt.IsZero() {
+			o.track(now, ref, a, make(chan struct{}))
 			return
 		}
 		if o.noCall(o.ctx) {

@@ -34,6 +34,8 @@ type Book interface {
 	Attempt(ctx context.Context, ref campaign.Ref) (campaign.Rules, campaign.Attempt, bool, error)
 	// Void takes a token out of use; true if an attempt has it after all.
 	Void(ctx context.Context, ref campaign.Ref) (claimed bool, err error)
+	// Undo takes back the claim of an attempt that never took place, and its token out of use; false if it has an id now.
+	Undo(ctx context.Context, ref campaign.Ref, reason string) (bool, error)
 	// Placed stores RingCentral's id.
 	Placed(ctx context.Context, ref campaign.Ref, ringOutID string) (campaign.Attempt, error)
 	// Seen records progress.
@@ -52,7 +54,8 @@ type Config struct {
 	Lease         time.Duration // 15 s
 	PollInterval  time.Duration // while ringing; 3 s. While people talk: twice that
 	CoolDown      time.Duration // after a line's own leg failed; 5 min
-	SettleUnknown time.Duration // after send-by, until an attempt without an id is given up as unconfirmed; 15 s
+	SettleUnknown time.Duration // after send-by, until no request can be on its way any more; 15 s
+	LogLag        time.Duration // after a call's end, until RingCentral's call log has it for certain; 45 s
 	PresenceEvery time.Duration // between two looks at a blocked line; 15 s
 }
 
@@ -66,6 +69,7 @@ func (c Config) withDefaults() Config {
 	set(&c.PollInterval, 3*time.Second)
 	set(&c.CoolDown, 5*time.Minute)
 	set(&c.SettleUnknown, 15*time.Second)
+	set(&c.LogLag, 45*time.Second)
 	set(&c.PresenceEvery, 15*time.Second)
 	return c
 }
@@ -222,6 +226,11 @@ func (p *Pool) leaseAll(ctx context.Context) {
 			}
 			return
 		case rec.ours && have == nil:
+			p.begin(l, rec)
+		case rec.ours && rec.taken:
+			// This process was suspended for longer than its lease, and another worker has come and gone.
+			p.log.Warn().Str("line", l.Name).Msg("line had another worker meanwhile")
+			p.drop(have)
 			p.begin(l, rec)
 		case !rec.ours && have != nil:
 			p.log.Warn().Str("line", l.Name).Msg("lease lost to another worker")
@@ -396,18 +405,27 @@ func (s *Seat) Rest(d time.Duration) {
 	s.line.pool.spawn(func() { s.line.release(s.Ref, Cooling, d) })
 }
 
-// Track hands a placed call to the line's owner. The channel is closed when the attempt is settled; it stays open if the
-// process ends first.
+// Track hands a placed call to the line's owner. The channel is closed when the attempt is settled, and when this worker
+// stops tracking before: it has lost the line, or ends. The ledger says which.
 func (s *Seat) Track(rules campaign.Rules, a campaign.Attempt) <-chan struct{} {
-	settled := make(chan struct{})
-	s.line.pool.spawn(func() { s.line.track(rules, s.Ref, a, settled) })
-	return settled
+	return s.handTo(func(settled chan<- struct{}) { s.line.track(rules, s.Ref, a, settled) })
 }
 
-// Confirm hands an attempt to the line's owner of which it is unknown whether a phone rings.
+// Confirm hands an attempt to the line's owner of which it is unknown whether a phone rings. The channel is Track's.
 func (s *Seat) Confirm(a campaign.Attempt, why string) <-chan struct{} {
+	return s.handTo(func(settled chan<- struct{}) { s.line.confirm(s.Ref, a, why, settled) })
+}
+
+func (s *Seat) handTo(owner func(settled chan<- struct{})) <-chan struct{} {
 	settled := make(chan struct{})
-	s.line.pool.spawn(func() { s.line.confirm(s.Ref, a, why, settled) })
+	s.line.pool.spawn(func() {
+		owner(settled)
+		select {
+		case <-settled:
+		default:
+			close(settled)
+		}
+	})
 	return settled
 }
 

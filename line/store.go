@@ -63,6 +63,7 @@ func newStore(rdb redis.UniversalClient) store {
 // record is what a lease finds.
 type record struct {
 	ours  bool
+	taken bool // another worker had it last
 	state State
 	rest  time.Duration
 	ref   campaign.Ref
@@ -81,7 +82,7 @@ func (s store) takeLease(ctx context.Context, worker string, ttl time.Duration, 
 		return record{}, fmt.Errorf("lease line %s: %w", l.Name, err)
 	}
 	return record{
-		ours: r[0] == "1", state: State(r[1]), rest: time.Duration(rest) * time.Millisecond,
+		ours: r[0] != "0", taken: r[0] == "2", state: State(r[1]), rest: time.Duration(rest) * time.Millisecond,
 		ref: campaign.Ref{Token: r[3], Campaign: r[4], Contact: r[5]},
 	}, nil
 }

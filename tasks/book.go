@@ -40,6 +40,12 @@ func (b *Book) Void(ctx context.Context, ref campaign.Ref) (bool, error) {
 	return claimed != ledger.NotClaimed, err
 }
 
+// Undo takes back the claim of an attempt that never took place, and its token out of use; false if it has an id now.
+func (b *Book) Undo(ctx context.Context, ref campaign.Ref, reason string) (bool, error) {
+	claimed, err := b.ledger.Release(ctx, ref, reason)
+	return claimed == ledger.NotClaimed, err
+}
+
 // Placed stores RingCentral's id of a claimed attempt.
 func (b *Book) Placed(ctx context.Context, ref campaign.Ref, ringOutID string) (campaign.Attempt, error) {
 	return b.ledger.Placed(ctx, ref, ringOutID)

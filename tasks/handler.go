@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/crash"
 	"github.com/ringqueue/ringqueue/ledger"
 	"github.com/ringqueue/ringqueue/line"
 	"github.com/ringqueue/ringqueue/ringout"
@@ -23,6 +24,7 @@ type Timing struct {
 	Place      time.Duration // for RingCentral's answer to the POST; 8 s
 	Recheck    time.Duration // between two looks at a call that another worker tracks; 30 s
 	LineRest   time.Duration // for a line whose number RingCentral does not accept; 5 min
+	Scale      int           // how many times faster than real time RingCentral runs, a simulator's; 1
 }
 
 func (t Timing) withDefaults() Timing {
@@ -35,6 +37,7 @@ func (t Timing) withDefaults() Timing {
 	if t.Recheck == 0 {
 		t.Recheck = 30 * time.Second
 	}
+	t.Scale = max(t.Scale, 1)
 	if t.LineRest == 0 {
 		t.LineRest = 5 * time.Minute
 	}
@@ -152,6 +155,7 @@ func (h *Handler) round(ctx context.Context, p CallPayload) (done bool, r Result
 	if err != nil {
 		return false, r, err
 	}
+	crash.Point("occupied")
 	settled, err := h.dial(ctx, p, seat)
 	if err != nil || settled == nil {
 		return false, r, err
@@ -225,6 +229,7 @@ func (h *Handler) dial(ctx context.Context, p CallPayload, seat *line.Seat) (<-c
 		seat.Vacate()
 		return nil, err
 	}
+	crash.Point("reserved")
 	rec, c, d, err := h.look(ctx, p)
 	if err != nil || !d.Go || rec.State != campaign.Waiting || rec.Round != p.Round || slot.Lapsed() {
 		seat.Vacate()
@@ -234,6 +239,7 @@ func (h *Handler) dial(ctx context.Context, p CallPayload, seat *line.Seat) (<-c
 		From: ringout.Endpoint{PhoneNumber: l.Number}, To: rec.Contact.Number(),
 		CallerID: c.Rules.CallerID, PlayPrompt: c.Rules.PlayPrompt,
 	}
+	crash.Point("gated")
 	// Measured from before the claim is asked for, so that it cannot be later than the ledger's send-by.
 	sendBy := time.Now().Add(h.timing.SendWithin)
 	a, err := h.ledger.Claim(ctx, ledger.Claim{
@@ -257,13 +263,15 @@ func (h *Handler) dial(ctx context.Context, p CallPayload, seat *line.Seat) (<-c
 		h.release(log, seat, "too late to send", nil)
 		return nil, ctx.Err()
 	}
+	crash.Point("claimed")
 	// From here on nothing but the answer stops the request: a call that was sent must become known.
 	pctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.timing.Place)
 	placed, err := l.Extension.Calls.Place(pctx, call)
 	cancel()
+	crash.Point("posted")
 	if err == nil {
 		h.proven.Store(l.Number+" "+call.CallerID, true)
-		l.Extension.Resume()
+		l.Extension.Worked()
 		log.Info().Int("attempt", a.N).Str("number", campaign.Mask(call.To)).Msg("call placed")
 		a.RingOutID = placed.ID
 		if stored, err := h.ledger.Placed(context.WithoutCancel(ctx), seat.Ref, placed.ID); err == nil {
@@ -271,10 +279,12 @@ func (h *Handler) dial(ctx context.Context, p CallPayload, seat *line.Seat) (<-c
 		} else {
 			log.Error().Err(err).Msg("id of the placed call not stored yet")
 		}
+		crash.Point("placed")
 		return seat.Track(c.Rules, a), nil
 	}
 	var e *ringout.Error
 	if errors.As(err, &e) && e.Kind == ringout.Unknown {
+		l.Extension.Failed("RingCentral fails when calls are placed")
 		log.Warn().Err(err).Int("attempt", a.N).Msg("unknown whether the call was placed")
 		return seat.Confirm(a, "RingCentral's answer was lost"), nil
 	}
@@ -303,6 +313,7 @@ func (h *Handler) refused(log zerolog.Logger, seat *line.Seat, cause error, r re
 	default:
 		if r.wait > 0 {
 			h.suspend(log, l, r.wait, cause, r.text)
+			l.Extension.Failed(r.text)
 		}
 		h.release(log, seat, r.text, nil)
 	}
@@ -311,6 +322,7 @@ func (h *Handler) refused(log zerolog.Logger, seat *line.Seat, cause error, r re
 
 // suspend keeps the extension's lines idle for a while and says so.
 func (h *Handler) suspend(log zerolog.Logger, l line.Line, d time.Duration, cause error, why string) {
+	d /= time.Duration(h.timing.Scale)
 	var e *ringout.Error
 	if errors.As(cause, &e) && e.RetryAfter > d {
 		d = e.RetryAfter
@@ -330,6 +342,7 @@ func (h *Handler) release(log zerolog.Logger, seat *line.Seat, reason string, fr
 		_, err := h.ledger.Release(ctx, seat.Ref, reason)
 		cancel()
 		if err == nil {
+			crash.Point("released")
 			free()
 			return
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -12,8 +11,10 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/ringqueue/ringqueue/internal/crash"
 	"github.com/ringqueue/ringqueue/internal/redisurl"
 	"github.com/ringqueue/ringqueue/internal/settings"
+	"github.com/ringqueue/ringqueue/internal/worker"
 )
 
 func newRun(use string) *cobra.Command {
@@ -45,12 +46,12 @@ func runWorker(ctx context.Context, config string, stderr io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, rdb.Close()) }()
-	p, err := newProcess(rdb, set, log, realTime)
+	w, err := worker.New(rdb, set, log, crash.Scale())
 	if err != nil {
 		return err
 	}
-	log.Info().Str("worker", p.name).Int("lines", len(set.Lines)).Str("redis", redisurl.Redact(set.RedisURL)).Msg("worker starts")
-	return p.run(ctx)
+	log.Info().Str("worker", w.Name()).Int("lines", len(set.Lines)).Str("redis", redisurl.Redact(set.RedisURL)).Msg("worker starts")
+	return w.Run(ctx)
 }
 
 // newLog writes for people on a terminal and JSON elsewhere.
@@ -59,13 +60,4 @@ func newLog(w io.Writer) zerolog.Logger {
 		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""}
 	}
 	return zerolog.New(w).With().Timestamp().Logger()
-}
-
-// workerName is unique among processes, also after a restart.
-func workerName() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "worker"
-	}
-	return fmt.Sprintf("%s-%d-%x", host, os.Getpid(), time.Now().UnixNano()&0xffffff)
 }

@@ -3,5 +3,6 @@
 -- ARGV: 1 worker
 -- Reply: 1 if it was this worker's
 if redis.call('HGET', KEYS[1], 'owner') ~= ARGV[1] then return 0 end
-redis.call('HDEL', KEYS[1], 'owner', 'lease')
+-- The name stays: its next owner must know that the line was another's meanwhile.
+redis.call('HDEL', KEYS[1], 'lease')
 return 1

@@ -1,9 +1,12 @@
-package main
+// Package worker wires one worker of its parts: RingCentral's clients, quotas, lines, and the server of the campaigns'
+// tasks.
+package worker
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -19,61 +22,68 @@ import (
 	"github.com/ringqueue/ringqueue/tasks"
 )
 
-// realTime is the scale of everything but the demo.
-const realTime = 1
+// RealTime is the scale of everything but the demo and the benchmarks.
+const RealTime = 1
 
-// process is one worker: the parts, wired.
-type process struct {
-	name     string
-	log      zerolog.Logger
-	pool     *line.Pool
-	server   *tasks.Server
-	producer *tasks.Producer
-	creds    settings.Credentials
+// Worker is one worker: the parts, wired.
+type Worker struct {
+	name   string
+	log    zerolog.Logger
+	pool   *line.Pool
+	server *tasks.Server
+	creds  settings.Credentials
 }
 
-// newProcess wires a worker. scale is how many times faster than real time RingCentral runs: the demo's simulator does.
-func newProcess(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, scale int) (*process, error) {
+// New wires a worker. scale is how many times faster than real time RingCentral runs: a simulator may. An error is one in
+// the settings.
+func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, scale int) (*Worker, error) {
 	scaled := func(d time.Duration) time.Duration { return d / time.Duration(scale) }
-	limits := ratelimit.Defaults()
-	for group, l := range limits {
-		limits[group] = ratelimit.Limit{N: l.N, Window: scaled(l.Window)}
-	}
-	limiter := ratelimit.New(ratelimit.Config{Redis: rdb, Limits: limits})
+	limits := Limits(scale)
+	limiter := ratelimit.New(ratelimit.Config{Redis: rdb, Limits: limits, Penalty: scaled(30 * time.Second)})
 	extensions := map[string]*line.Extension{}
 	lines := make([]line.Line, 0, len(set.Lines))
 	for _, l := range set.Lines {
 		jwt := l.JWT.Reveal()
-		key := ringout.ExtensionKey(set.Credentials.ClientID, jwt)
-		ext := extensions[key]
+		ext := extensions[jwt]
 		if ext == nil {
 			var err error
-			if ext, err = newExtension(key, set.Credentials, jwt, limiter, limits, log); err != nil {
+			if ext, err = NewExtension(set.Credentials, jwt, limiter, limits, log); err != nil {
 				return nil, fmt.Errorf("line %s: %w", l.Name, cli.Usage(err))
 			}
-			extensions[key] = ext
+			ext.Breaker = scaled(30 * time.Second)
+			extensions[jwt] = ext
 		}
 		lines = append(lines, line.Line{Name: l.Name, Number: l.Number, Team: l.Team, Extension: ext})
 	}
 	led := ledger.New(rdb)
 	producer := tasks.NewProducer(rdb)
 	pauses := tasks.NewPauses(rdb)
-	name := workerName()
+	name := newName()
 	pool := line.NewPool(rdb, tasks.NewBook(led, producer), log, line.Config{
 		Worker: name, Lines: lines, MaxLines: set.MaxLines, PollInterval: scaled(set.PollInterval), CoolDown: scaled(set.CoolDown),
-		SettleUnknown: scaled(15 * time.Second), PresenceEvery: scaled(15 * time.Second),
+		SettleUnknown: scaled(15 * time.Second), PresenceEvery: scaled(15 * time.Second), LogLag: scaled(45 * time.Second),
 	})
-	handler := tasks.NewHandler(led, producer, pool, pauses, tasks.Timing{LineRest: scaled(set.CoolDown)})
-	return &process{
-		name: name, log: log, pool: pool, producer: producer, creds: set.Credentials,
+	handler := tasks.NewHandler(led, producer, pool, pauses, tasks.Timing{LineRest: scaled(set.CoolDown), Scale: scale})
+	return &Worker{
+		name: name, log: log, pool: pool, creds: set.Credentials,
 		server: tasks.NewServer(rdb, led, pool, pauses, handler, log, max(scaled(time.Second), 100*time.Millisecond)),
 	}, nil
 }
 
-// newExtension makes the client of one RingCentral user and ties it to the user's quotas.
-func newExtension(key string, creds settings.Credentials, jwt string, limiter *ratelimit.Limiter,
-	limits map[string]ratelimit.Limit, log zerolog.Logger,
+// Limits are RingCentral's usual quotas with windows shorter by scale.
+func Limits(scale int) map[string]ratelimit.Limit {
+	limits := ratelimit.Defaults()
+	for group, l := range limits {
+		limits[group] = ratelimit.Limit{N: l.N, Window: l.Window / time.Duration(scale)}
+	}
+	return limits
+}
+
+// NewExtension makes the client of one RingCentral user and ties it to the user's quotas, which start from limits.
+func NewExtension(creds settings.Credentials, jwt string, limiter *ratelimit.Limiter, limits map[string]ratelimit.Limit,
+	log zerolog.Logger,
 ) (*line.Extension, error) {
+	key := ringout.ExtensionKey(creds.ClientID, jwt)
 	var ext *line.Extension
 	quota := func(g ringout.Group) ratelimit.Key { return ratelimit.Key{Owner: key, Group: string(g)} }
 	client, err := ringout.New(ringout.Config{
@@ -85,7 +95,7 @@ func newExtension(key string, creds settings.Credentials, jwt string, limiter *r
 		Observe: func(ctx context.Context, q ringout.Quota) {
 			ext.Observe(q)
 			if err := limiter.Observe(ctx, quota(q.Group), ratelimit.Observation{
-				Limit: q.Limit, Remaining: q.Remaining, Window: q.Window, Limited: q.Limited, RetryAfter: q.RetryAfter,
+				Limit: q.Limit, Remaining: q.Remaining, Window: q.Window, Limited: q.Limited, RetryAfter: q.RetryAfter, Sent: q.Sent,
 			}); err != nil && ctx.Err() == nil {
 				log.Warn().Err(err).Msg("rate-limit facts not shared with the other workers")
 			}
@@ -101,34 +111,37 @@ func newExtension(key string, creds settings.Credentials, jwt string, limiter *r
 	return ext, nil
 }
 
-// run works until ctx ends: first the handlers hand over, then the lines.
-func (p *process) run(ctx context.Context) error {
+// Name is unique among processes, also after a restart.
+func (w *Worker) Name() string { return w.name }
+
+// Run works until ctx ends: first the handlers hand over, then the lines. An error means that it cannot work at all.
+func (w *Worker) Run(ctx context.Context) error {
 	linesCtx, stopLines := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
-	wg.Go(func() { p.pool.Run(linesCtx) })
+	wg.Go(func() { w.pool.Run(linesCtx) })
 	defer wg.Wait()
 	defer stopLines()
 	select {
-	case <-p.pool.Started():
+	case <-w.pool.Started():
 	case <-ctx.Done():
 		return nil
 	}
-	if err := p.checkLogin(ctx); err != nil || ctx.Err() != nil {
+	if err := w.checkLogin(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
-	if len(p.pool.Held()) == 0 {
-		p.log.Info().Msg("other workers have all lines; standing by")
+	if len(w.pool.Held()) == 0 {
+		w.log.Info().Msg("other workers have all lines; standing by")
 	}
-	p.server.Run(ctx)
-	p.log.Info().Msg("worker stops; live calls go on and the next worker takes them over")
+	w.server.Run(ctx)
+	w.log.Info().Msg("worker stops; live calls go on and the next worker takes them over")
 	return nil
 }
 
 // checkLogin logs in for each line that this worker has, so that wrong credentials are said at once and not by calls that
 // do not come.
-func (p *process) checkLogin(ctx context.Context) error {
+func (w *Worker) checkLogin(ctx context.Context) error {
 	checked := map[*line.Extension]bool{}
-	for _, l := range p.pool.Held() {
+	for _, l := range w.pool.Held() {
 		if checked[l.Extension] {
 			continue
 		}
@@ -141,11 +154,19 @@ func (p *process) checkLogin(ctx context.Context) error {
 			return cli.Usage(fmt.Errorf("line %s: RingCentral does not accept the credentials: %w; check RC_APP_CLIENT_ID, "+
 				"RC_APP_CLIENT_SECRET and the line's JWT (RC_USER_JWT or its jwt_env)", l.Name, err))
 		case errors.As(err, &e) && e.Kind == ringout.Limited:
-			p.log.Warn().Err(err).Str("line", l.Name).Msg("RingCentral limits logins; trying again later")
+			w.log.Warn().Err(err).Str("line", l.Name).Msg("RingCentral limits logins; trying again later")
 		default:
 			return fmt.Errorf("line %s: RingCentral at %s does not let the worker log in: %w; check the network and RC_SERVER_URL",
-				l.Name, p.creds.Server, err)
+				l.Name, w.creds.Server, err)
 		}
 	}
 	return nil
+}
+
+func newName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	return fmt.Sprintf("%s-%d-%x", host, os.Getpid(), time.Now().UnixNano()&0xffffff)
 }
