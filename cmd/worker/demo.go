@@ -301,7 +301,6 @@ func (d demo) endOfShift(ctx context.Context, rdb redis.UniversalClient, name st
 	if s, err := status.NewReader(rdb).Read(ctx, name); err != nil || s.Over() {
 		return
 	}
-	fmt.Fprintln(d.out, "the shift ends: what is left is cancelled, as `campaign cancel` does")
 	if _, err := tasks.Cancel(ctx, rdb, name); err != nil && ctx.Err() == nil {
 		fmt.Fprintf(d.out, "cancel: %s\n", err)
 	}
@@ -318,6 +317,7 @@ func (d demo) report(ctx context.Context, rdb redis.UniversalClient, name string
 	}
 	t := sim.Truth()
 	fmt.Fprintf(d.out, "\nresults: %s\n", demoResults)
+	fmt.Fprintf(d.out, "what was left after %d minutes was cancelled, as `campaign cancel` does\n", demoCancel/time.Minute)
 	fmt.Fprintf(d.out, "%d calls in %.0f s (%.0f minutes of real life) on %d lines; RingCentral saw %d requests over quota and %d overlapping calls\n",
 		len(t.Dials), took.Seconds(), took.Minutes()*demoScale, len(demoAgents), len(t.OverQuota)+len(t.InPenalty), len(t.Overlaps))
 	return nil
