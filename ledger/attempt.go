@@ -71,6 +71,9 @@ const (
 	RefusedCancelled  Refusal = "cancelled"  // the campaign is
 	RefusedEnded      Refusal = "ended"      // the campaign's end has passed
 	RefusedSuppressed Refusal = "suppressed" // the number is on the do-not-call list
+
+	// RefusedRedis: this Redis is not the one that was approved, and may have lost claims; see Approval.
+	RefusedRedis Refusal = "redis_changed"
 )
 
 // RefusedError is returned by Claim: nothing was claimed and nothing may be dialled.
@@ -94,8 +97,8 @@ type Claim struct {
 func (l *Ledger) Claim(ctx context.Context, c Claim) (campaign.Attempt, error) {
 	name, id := c.Ref.Campaign, c.Ref.Contact
 	reply, err := l.run(ctx, l.scripts.claim,
-		[]string{keyCampaign(name), keyContact(name, id), keyDNC, keyEvents(name)},
-		id, c.Ref.Token, c.Round, c.Number, c.Line, c.LineNumber, c.Extension, c.SendWithin.Milliseconds())
+		[]string{keyCampaign(name), keyContact(name, id), keyDNC, keyEvents(name), keyRedis},
+		id, c.Ref.Token, c.Round, c.Number, c.Line, c.LineNumber, c.Extension, c.SendWithin.Milliseconds(), l.approvedKnown())
 	if err != nil {
 		return campaign.Attempt{}, wrap("claim", err)
 	}
@@ -112,7 +115,7 @@ func (l *Ledger) Placed(ctx context.Context, ref campaign.Ref, ringOutID string)
 		return campaign.Attempt{}, wrap("store placed call", err)
 	}
 	if reply[0] != "ok" {
-		return campaign.Attempt{}, fmt.Errorf("ledger: store placed call: no attempt of %s has this token", ref.Contact)
+		return campaign.Attempt{}, fmt.Errorf("ledger: store placed call of %s: %w", ref.Contact, ErrNoAttempt)
 	}
 	return parseAttempt(reply[1])
 }
@@ -170,7 +173,10 @@ type Settled struct {
 	Due     time.Time
 }
 
-// Settle ends an attempt and says what follows. The first settlement stands: repeating it, even with another verdict,
+// ErrNoAttempt is returned where no attempt has the token: it was undone.
+var ErrNoAttempt = errors.New("no attempt has this token")
+
+// Settle ends an attempt and says what follows. The first settlement stands, but for one that is unconfirmed: repeating it, even with another verdict,
 // changes nothing and returns where the contact stands.
 func (l *Ledger) Settle(ctx context.Context, ref campaign.Ref, s Settlement) (Settled, error) {
 	seen, err := json.Marshal(s.Seen)
@@ -191,7 +197,7 @@ func (l *Ledger) Settle(ctx context.Context, ref campaign.Ref, s Settlement) (Se
 		return Settled{}, wrap("settle", err)
 	}
 	if reply[0] != "ok" {
-		return Settled{}, fmt.Errorf("ledger: settle: no attempt of %s has this token", ref.Contact)
+		return Settled{}, fmt.Errorf("ledger: settle %s: %w", ref.Contact, ErrNoAttempt)
 	}
 	a, err := parseAttempt(reply[1])
 	if err != nil {
@@ -229,20 +235,20 @@ type Resolution struct {
 	Detail  string        // who or what decided
 }
 
-// ErrNotUnconfirmed is returned by Resolve where nothing is left to decide.
+// ErrNotUnconfirmed is returned by Resolve where nothing is left to decide, or it was decided otherwise.
 var ErrNotUnconfirmed = errors.New("the contact is not unconfirmed")
 
-// Resolve carries out a decision about an unconfirmed contact.
+// Resolve carries out a decision about an unconfirmed contact. The same decision about the same attempt may be repeated.
 func (l *Ledger) Resolve(ctx context.Context, name, id string, r Resolution) error {
-	follows := "again"
+	follows, outcome := "again", campaign.Outcome("")
 	switch {
 	case r.Outcome == "":
 		follows = "released"
 	case r.Next.Final:
-		follows = "final"
+		follows, outcome = "final", r.Next.Outcome
 	}
 	reply, err := l.run(ctx, l.scripts.resolve, []string{keyCampaign(name), keyContact(name, id), keyEvents(name)},
-		id, follows, string(r.Outcome), r.After.Milliseconds(), flag(r.Charged), r.Detail)
+		id, follows, string(r.Outcome), r.After.Milliseconds(), flag(r.Charged), r.Detail, string(outcome))
 	if err != nil {
 		return wrap("resolve", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -47,6 +48,7 @@ func (e *RulesDifferError) Error() string {
 type Ledger struct {
 	rdb     redis.UniversalClient
 	scripts scripts
+	known   atomic.Pointer[Approval] // what Beat last saw approved
 }
 
 // New returns a ledger on a Redis client. The client stays the caller's to close.

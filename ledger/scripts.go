@@ -39,14 +39,17 @@ var (
 // scripts are the ledger's only writers of campaigns and contacts.
 type scripts struct {
 	create, add, hold, end, claim, placed, release, seen, settle, resolve, cancel *redis.Script
+
+	beat, approve, adopt *redis.Script
 }
 
 func newScripts() scripts {
 	load := func(source string) *redis.Script { return redis.NewScript(libSource + "\n" + source) }
 	return scripts{
 		create: load(createSource), add: load(addSource), hold: load(holdSource), end: load(endSource),
-		claim: load(claimSource), placed: load(placedSource), release: load(releaseSource), seen: load(seenSource),
+		claim: loadRedisScript(claimSource), placed: load(placedSource), release: load(releaseSource), seen: load(seenSource),
 		settle: load(settleSource), resolve: load(resolveSource), cancel: load(cancelSource),
+		beat: loadRedisScript(beatSource), approve: loadRedisScript(approveSource), adopt: load(adoptSource),
 	}
 }
 

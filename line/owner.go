@@ -14,6 +14,10 @@ import (
 // takeOver goes on from where the line's last owner stopped.
 func (o *owned) takeOver(rec record) {
 	ref := rec.ref
+	if rec.state == Blocked && ref.Campaign == "" { // by Pool.Block: the call is no attempt's
+		o.awaitNoCall(ref, campaign.Rules{})
+		return
+	}
 	rules, a, found, ok := o.lookUp(ref)
 	if !ok {
 		return
@@ -75,10 +79,19 @@ func (o *owned) track(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt
 	if verdict.Outcome == campaign.Unconfirmed && !verdict.overlong {
 		// The end was missed; RingCentral's records may have it.
 		f, ok := o.investigate(a, verdict.Detail)
-		if ok {
+		switch {
+		case !ok:
+		case f.id != "": // it has not ended
+			a.RingOutID, a.Seen = f.id, seen
+			o.track(rules, ref, a, settled)
+		default:
 			o.conclude(ref, rules, f, seen, settled)
 		}
 		return
+	}
+	// Blocked before it is settled: an ended attempt on an occupied line would be taken for one whose call is over.
+	if verdict.overlong {
+		o.block(ref)
 	}
 	if !o.settle(ref, verdict.Verdict, seen, settled) {
 		return

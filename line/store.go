@@ -122,6 +122,7 @@ type Info struct {
 	Since              time.Time
 	Note               string    // why it is not dialling, in words
 	Seen               time.Time // when a worker last asked for it
+	Agreed             string    // run id of the Redis for which its calls were compared with RingCentral's records
 }
 
 // List reads all lines that workers have published, by team and name.
@@ -148,7 +149,7 @@ func List(ctx context.Context, rdb redis.UniversalClient) ([]Info, error) {
 		h := cmd.Val()
 		l := Info{
 			Name: h["name"], Number: numbers[i], Team: h["team"], State: State(h["state"]), Until: at(h["until"]),
-			Campaign: h["campaign"], Contact: h["contact"], Since: at(h["since"]), Note: h["note"], Seen: at(h["seen"]),
+			Campaign: h["campaign"], Contact: h["contact"], Since: at(h["since"]), Note: h["note"], Seen: at(h["seen"]), Agreed: h["agreed"],
 		}
 		if at(h["lease"]).After(now) {
 			l.Worker = h["owner"]

@@ -70,6 +70,9 @@ func (b *Book) Settle(ctx context.Context, ref campaign.Ref, v campaign.Verdict,
 		s.Reason = hold(c.Rules, rec.Contact, later(next.At, now))
 	}
 	settled, err := b.ledger.Settle(ctx, ref, s)
+	if errors.Is(err, ledger.ErrNoAttempt) {
+		return campaign.Attempt{}, nil // its claim was undone: there is nothing to end
+	}
 	return settled.Attempt, err
 }
 

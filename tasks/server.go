@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,6 +58,7 @@ func (s *Server) Run(ctx context.Context) {
 		}
 		s.wg.Wait()
 	}()
+	s.wg.Go(func() { NewSweeper(s.rdb, s.ledger, s.handler.producer, s.log, SweepTiming{}).Run(ctx) })
 	tick := time.NewTicker(s.every)
 	defer tick.Stop()
 	away := false
@@ -95,7 +97,14 @@ func (s *Server) look(ctx context.Context) error {
 			}
 		}
 		_, runs := s.running[name]
-		wanted := c.Counts.Open() && !c.Cancelled && s.pool.HeldBy(c.Rules.Team) > 0
+		open := c.Counts.Open()
+		if runs && !open {
+			// Its last tasks may still wait to be told that their contacts are done.
+			if open, err = s.unfinished(name); err != nil {
+				return err
+			}
+		}
+		wanted := open && s.pool.HeldBy(c.Rules.Team) > 0
 		switch {
 		case wanted && !runs:
 			if err := s.start(ctx, name, s.pool.Size(c.Rules.Team)); err != nil {
@@ -111,6 +120,17 @@ func (s *Server) look(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// unfinished says whether Asynq has tasks of a campaign that have not come to their end.
+func (s *Server) unfinished(name string) (bool, error) {
+	infos, err := s.pauses.Info(name)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(infos, func(i *asynq.QueueInfo) bool {
+		return i.Active > 0 || !i.Paused && i.Pending+i.Scheduled+i.Retry > 0
+	}), nil
 }
 
 // finishCancel ends what a cancelled campaign still has waiting, where the command that cancelled it was interrupted.

@@ -1,8 +1,15 @@
 -- claim.lua claims the next attempt of a contact for one line, before the POST.
--- KEYS: 1 campaign, 2 contact, 3 dnc, 4 events
--- ARGV: 1 contact id, 2 token, 3 round, 4 number, 5 line's name, 6 line's number, 7 extension, 8 ms within which the POST must be sent
--- Reply: {'claimed', attempt (JSON)} or {reason}: 'gone', 'void', 'settled', 'live', 'round', 'not_due', 'cancelled', 'ended', 'suppressed'
+-- KEYS: 1 campaign, 2 contact, 3 dnc, 4 events, 5 redis
+-- ARGV: 1 contact id, 2 token, 3 round, 4 number, 5 line's name, 6 line's number, 7 extension, 8 ms within which the POST must be sent,
+--   9 run id of the Redis that the caller last saw approved ('' for none)
+-- Reply: {'claimed', attempt (JSON)} or {reason}: 'gone', 'void', 'settled', 'live', 'round', 'not_due', 'cancelled', 'ended', 'suppressed',
+--   'redis_changed' (a Redis that may have lost claims: even one that it still has is not to be sent)
 -- Asked again with a token that has its attempt, it gives that attempt again.
+local approved = redis.call('HGET', KEYS[5], 'run_id') or ARGV[9]
+if approved ~= '' then
+  local current = run_id()
+  if current ~= '' and current ~= approved then return {'redis_changed'} end
+end
 local _, mine = find(KEYS[2], ARGV[2])
 if mine then return {'claimed', cjson.encode(mine)} end
 if redis.call('HEXISTS', KEYS[2], 'v:' .. ARGV[2]) == 1 then return {'void'} end

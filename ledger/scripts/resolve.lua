@@ -1,7 +1,7 @@
 -- resolve.lua carries out a person's decision about an unconfirmed contact.
 -- KEYS: 1 campaign, 2 contact, 3 events
 -- ARGV: 1 contact id, 2 'final' | 'again' | 'released', 3 outcome that was found out ('' if released), 4 ms to the next round,
---   5 '1' if charged, 6 who or what decided
+--   5 '1' if charged, 6 who or what decided, 7 the contact's outcome if final
 -- Reply: {'ok', state, outcome, round, due} or {'not_unconfirmed'} or {'gone'}
 -- Asked again with the same decision about the contact's last attempt, it changes nothing and says 'ok' again.
 local c = redis.call('HMGET', KEYS[2], 's', 'n', 'o', 'r', 'd')
@@ -28,7 +28,7 @@ else
 end
 save(KEYS[2], n, a)
 if ARGV[2] == 'final' then
-  finish(KEYS[1], KEYS[2], ARGV[3])
+  finish(KEYS[1], KEYS[2], ARGV[7])
 elseif redis.call('HGET', KEYS[1], 'state') ~= 'active' then
   finish(KEYS[1], KEYS[2], 'cancelled')
 else

@@ -6,6 +6,11 @@
 -- Reply: {'ok', attempt (JSON), state, outcome, round, due} (given again when asked again) or {'gone'}
 local i, a = find(KEYS[2], ARGV[2])
 if not i then return {'gone'} end
+-- What became of a call that was held as unconfirmed may still be found out, as long as nobody has decided.
+if a.o == 'unconfirmed' and not a.closed and ARGV[3] ~= 'unconfirmed' and redis.call('HGET', KEYS[2], 's') == 'unconfirmed' then
+  a.ended, a.o, a.d = nil, nil, nil
+  redis.call('HDEL', KEYS[2], 'o')
+end
 if not a.ended then
   local now = now_ms()
   a.seen = ARGV[7]
