@@ -1,6 +1,12 @@
 package contactlist
 
-import "testing"
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/nyaruka/phonenumbers"
+)
 
 func TestE164(t *testing.T) {
 	t.Parallel()
@@ -25,6 +31,34 @@ func TestE164(t *testing.T) {
 				t.Errorf("e164(%q) = %q, %t; want %q", tt.written, got, valid, tt.want)
 			}
 		})
+	}
+}
+
+// TestShortCut: the short cut finds what the whole way finds, for numbers with every area code.
+func TestShortCut(t *testing.T) {
+	t.Parallel()
+	taken := 0
+	for _, region := range []string{"US", "CA", "DE"} {
+		n := newNumbering(region)
+		for area := range 1000 {
+			for range 4 {
+				number := fmt.Sprintf("%03d%07d", area, rand.IntN(10_000_000))
+				for _, written := range []string{number, "1" + number, "+1" + number, number[1:], number + "0"} {
+					got, short := n.parseUS(written)
+					if !short {
+						continue
+					}
+					taken++
+					want, err := phonenumbers.Parse(written, region)
+					if err != nil || !phonenumbers.IsValidNumber(want) || got != phonenumbers.Format(want, phonenumbers.E164) {
+						t.Errorf("%s in %s: %s by the short cut, %v (%v) by libphonenumber", written, region, got, want, err)
+					}
+				}
+			}
+		}
+	}
+	if taken < 1000 {
+		t.Errorf("the short cut took %d numbers only", taken)
 	}
 }
 
