@@ -175,6 +175,12 @@ func Missed(s Seen) Verdict {
 	}
 }
 
+// Unclear reports whether the last statuses of a call leave open who ended it: a contact who declined looks in the end like
+// one whose agent hung up. Only who looked in between, or RingCentral's records, can tell.
+func Unclear(s Seen) bool {
+	return s.Callee == rejected && !s.CalleeAnswered && !s.CalleeFirst && legOf(s.Caller) == legFinished
+}
+
 func answered() Verdict {
 	return Verdict{Ended: true, Outcome: Answered, Charged: true, Rang: true, Detail: "talked"}
 }

@@ -236,3 +236,31 @@ func TestSeenProperties(t *testing.T) {
 		}
 	})
 }
+
+func TestUnclear(t *testing.T) {
+	t.Parallel()
+	ringing := Legs{Call: inProgress, Caller: success, Callee: inProgress}
+	declined := Legs{Call: cannotReach, Caller: success, Callee: rejected}
+	over := Legs{Call: cannotReach, Caller: finished, Callee: rejected}
+	tests := []struct {
+		name  string
+		looks []Legs
+		want  bool
+	}{
+		{"only the end was seen", []Legs{over}, true},
+		{"it rang, then it was over", []Legs{ringing, over}, true},
+		{"it was seen that the contact declined", []Legs{ringing, declined, over}, false},
+		{"the call goes on", []Legs{ringing}, false},
+		{"busy", []Legs{{Call: cannotReach, Caller: finished, Callee: busy}}, false},
+		{"the agent's phone failed", []Legs{{Call: cannotReach, Caller: noAnswer, Callee: rejected}}, false},
+	}
+	for _, test := range tests {
+		var s Seen
+		for _, l := range test.looks {
+			s = s.With(l)
+		}
+		if got := Unclear(s); got != test.want {
+			t.Errorf("%s: %t, want %t", test.name, got, test.want)
+		}
+	}
+}

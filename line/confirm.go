@@ -272,9 +272,6 @@ func (o *owned) records(a campaign.Attempt) (found []ringout.Record, complete bo
 	return found, active.Complete && log.Complete, nil
 }
 
-// windowSlack is how far a record's start may be off; being generous here can only ask a person once more.
-const windowSlack = 30 * time.Second
-
 // window is when the attempt's call can have begun, on RingCentral's clock: the claim is on Redis's.
 func (o *owned) window(a campaign.Attempt, server time.Time) (from, to time.Time, err error) {
 	local := time.Now()
@@ -286,7 +283,9 @@ func (o *owned) window(a campaign.Attempt, server time.Time) (from, to time.Time
 		server = local
 	}
 	off := server.Sub(redis)
-	return a.ClaimedAt.Add(off - windowSlack), a.SendBy.Add(off + o.pool.cfg.SettleUnknown + windowSlack), nil
+	// To be generous with the slack can only ask a person once more.
+	slack := o.pool.cfg.RecordSlack
+	return a.ClaimedAt.Add(off - slack), a.SendBy.Add(off + o.pool.cfg.SettleUnknown + slack), nil
 }
 
 // numbersOf lists all numbers that a record has, its legs' too.

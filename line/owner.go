@@ -89,6 +89,16 @@ func (o *owned) track(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt
 		}
 		return
 	}
+	if verdict.unclear {
+		f, ok := o.investigate(a, verdict.Detail)
+		if !ok {
+			return
+		}
+		if f.id == "" && !f.absent && f.verdict.Outcome != campaign.Unconfirmed {
+			o.conclude(ref, rules, f, seen, settled)
+			return
+		}
+	}
 	// Blocked before it is settled: an ended attempt on an occupied line would be taken for one whose call is over.
 	if verdict.overlong {
 		o.block(ref)
@@ -109,10 +119,11 @@ func (o *owned) track(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt
 	o.follow(ref)
 }
 
-// judgement is a verdict, and whether the call may still be going on.
+// judgement is a verdict, and what must be known beside it.
 type judgement struct {
 	campaign.Verdict
-	overlong bool
+	overlong bool // the call may still be going on
+	unclear  bool // what would have told was missed: nobody looked for too long
 }
 
 // graceAfterFailure is how many polls a call whose contact's leg has failed may show the agent's leg as connected,
@@ -125,6 +136,7 @@ func (o *owned) watch(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt
 		log       = o.pool.log.With().Str("line", o.Name).Str("campaign", ref.Campaign).Str("contact", ref.Contact).Logger()
 		seen      = a.Seen
 		began     = time.Now().Add(-sinceOnRedis(a))
+		looked    = began
 		cancelled time.Time
 		failures  int
 		lingering int
@@ -177,8 +189,10 @@ func (o *owned) watch(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt
 			if !cancelled.IsZero() && !seen.CallerAnswered {
 				v = agentDidNotAnswer(rules)
 			}
-			return judgement{Verdict: v}, seen, true
+			unclear := campaign.Unclear(seen) && time.Since(looked) > 2*o.pool.cfg.PollInterval
+			return judgement{Verdict: v, unclear: unclear}, seen, true
 		}
+		looked = time.Now()
 		if m := campaign.Missed(seen); m.Outcome != campaign.Unconfirmed && !seen.CalleeAnswered {
 			if lingering++; lingering >= graceAfterFailure && o.noCall(o.ctx) {
 				return judgement{Verdict: m}, seen, true

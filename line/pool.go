@@ -55,6 +55,7 @@ type Config struct {
 	PollInterval  time.Duration // while ringing; 3 s. While people talk: twice that
 	CoolDown      time.Duration // after a line's own leg failed; 5 min
 	SettleUnknown time.Duration // after send-by, until no request can be on its way any more; 15 s
+	RecordSlack   time.Duration // by which the start of a recorded call may be off; 30 s
 	LogLag        time.Duration // after a call's end, until RingCentral's call log has it for certain; 45 s
 	PresenceEvery time.Duration // between two looks at a blocked line; 15 s
 }
@@ -69,6 +70,7 @@ func (c Config) withDefaults() Config {
 	set(&c.PollInterval, 3*time.Second)
 	set(&c.CoolDown, 5*time.Minute)
 	set(&c.SettleUnknown, 15*time.Second)
+	set(&c.RecordSlack, 30*time.Second)
 	set(&c.LogLag, 45*time.Second)
 	set(&c.PresenceEvery, 15*time.Second)
 	return c

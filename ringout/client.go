@@ -61,6 +61,11 @@ type Call struct {
 	CallerID   string   // what To sees, one of the account's numbers; if empty, the extension's default
 	PlayPrompt bool     // From must press 1 before To rings
 	CountryID  string   // RingCentral's id of the dialling country; if empty, the extension's own
+
+	// SendBy is when the request must have been written; if zero, any time is good. Connecting may take long, and the
+	// process may be suspended at any instruction, so this is asked at the very last: a request that comes too late is
+	// not sent, and the error is [ErrTooLate].
+	SendBy time.Time
 }
 
 // RingOut is a placed call as RingCentral sees it at one moment.
@@ -100,7 +105,7 @@ func (c *Client) Place(ctx context.Context, call Call) (RingOut, error) {
 	}
 	got, err := c.sendWith(ctx, access, request{
 		op: op, group: Heavy, method: http.MethodPost, path: ringOutPath,
-		contentType: "application/json", body: body, via: c.fresh,
+		contentType: "application/json", body: body, by: call.SendBy, via: c.fresh,
 	})
 	if err != nil {
 		return RingOut{}, err

@@ -32,6 +32,8 @@ const (
 var (
 	// ErrNotLoggedIn: there is no valid token, so nothing was sent.
 	ErrNotLoggedIn = errors.New("not logged in")
+	// ErrTooLate: Call.SendBy had passed before the request could be written, so nothing was sent.
+	ErrTooLate = errors.New("too late to send")
 	// ErrUnauthorized: the API refused the access token (401). The token is dropped, the next Login gets a new one.
 	ErrUnauthorized = errors.New("access token refused")
 	// ErrCredentials: the token endpoint refused the client id, the client secret or the JWT.

@@ -28,6 +28,7 @@ type request struct {
 	path        string // after the server's address, escaped, with its query
 	contentType string // of the body
 	body        string
+	by          time.Time // when it must have been written; zero: any time
 	via         http.RoundTripper
 	authorize   func(*http.Request)
 }
@@ -51,10 +52,12 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 	defer cancel()
 
 	var trace progress
-	req, err := http.NewRequestWithContext(trace.watch(limited), r.method, c.base+r.path, r.reader())
+	body := r.reader()
+	req, err := http.NewRequestWithContext(trace.watch(limited), r.method, c.base+r.path, body)
 	if err != nil {
 		return answer{}, failure(r.op, NotSent, err, secrets)
 	}
+	req.ContentLength = int64(len(r.body))
 	// Without GetBody, net/http cannot send a request with a body a second time on a new connection.
 	req.GetBody = nil
 	req.Header.Set("Accept", "application/json")
@@ -73,16 +76,19 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 		if trace.unsent(err) {
 			kind = NotSent
 		}
+		if late, ok := body.(*timely); ok && late.missed.Load() {
+			return answer{}, failure(r.op, NotSent, ErrTooLate, secrets)
+		}
 		return answer{}, failure(r.op, kind, why(limited, err), secrets)
 	}
 	defer func() { _ = resp.Body.Close() }() // read or given up, its error changes nothing
 	c.observe(ctx, r.group, sent, resp)
 
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
-	if err == nil && len(body) > maxBody {
+	content, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err == nil && len(content) > maxBody {
 		err = errTooLarge
 	}
-	if refused := c.checkResponse(r.op, resp, body, secrets); refused != nil {
+	if refused := c.checkResponse(r.op, resp, content, secrets); refused != nil {
 		return answer{}, refused // certain by its status, whatever became of the body
 	}
 	if err != nil {
@@ -90,14 +96,42 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 		e.Status = resp.StatusCode
 		return answer{}, e
 	}
-	return answer{status: resp.StatusCode, body: body, at: serverTime(resp.Header)}, nil
+	return answer{status: resp.StatusCode, body: content, at: serverTime(resp.Header)}, nil
 }
 
 func (r request) reader() io.Reader {
 	if r.body == "" {
 		return nil
 	}
-	return strings.NewReader(r.body)
+	if r.by.IsZero() {
+		return strings.NewReader(r.body)
+	}
+	return &timely{body: strings.NewReader(r.body), by: r.by}
+}
+
+// timely is a body that cannot be read any more once its time is past. net/http reads it when the connection stands and
+// the header is written; without its body a request is none.
+type timely struct {
+	body   io.Reader
+	by     time.Time
+	begun  bool
+	missed atomic.Bool
+}
+
+// Read is the last step before the request is on its way.
+func (t *timely) Read(p []byte) (int, error) {
+	if !t.begun && past(t.by) {
+		t.missed.Store(true)
+		return 0, ErrTooLate
+	}
+	t.begun = true
+	return t.body.Read(p)
+}
+
+// past asks both clocks: the monotonic one cannot be set, but stands still while a machine sleeps; the wall clock does not.
+func past(t time.Time) bool {
+	now := time.Now()
+	return !now.Before(t) || !now.Round(0).Before(t.Round(0))
 }
 
 // why prefers the context's cause to what the transport makes of it.

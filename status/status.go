@@ -73,7 +73,11 @@ func (r *Reader) Read(ctx context.Context, name string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	return r.of(ctx, c, lines)
+	a, err := r.ledger.Approval(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	return r.of(ctx, c, lines, a)
 }
 
 // All reads all campaigns, oldest first.
@@ -86,9 +90,13 @@ func (r *Reader) All(ctx context.Context) ([]Status, error) {
 	if err != nil {
 		return nil, err
 	}
+	a, err := r.ledger.Approval(ctx)
+	if err != nil {
+		return nil, err
+	}
 	all := make([]Status, 0, len(campaigns))
 	for _, c := range campaigns {
-		s, err := r.of(ctx, c, lines)
+		s, err := r.of(ctx, c, lines, a)
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +105,7 @@ func (r *Reader) All(ctx context.Context) ([]Status, error) {
 	return all, nil
 }
 
-func (r *Reader) of(ctx context.Context, c ledger.Campaign, lines []line.Info) (Status, error) {
+func (r *Reader) of(ctx context.Context, c ledger.Campaign, lines []line.Info, a ledger.Approval) (Status, error) {
 	s := Status{
 		Name: c.Rules.Name, State: Running, Total: c.Counts.Total, Waiting: c.Counts.Waiting, Live: c.Counts.Live,
 		Done: c.Counts.Done, Unconfirmed: c.Counts.Unconfirmed, Outcomes: c.Counts.Outcomes, BlockedBy: []string{},
@@ -120,6 +128,9 @@ func (r *Reader) of(ctx context.Context, c ledger.Campaign, lines []line.Info) (
 		s.BlockedBy = append(s.BlockedBy, "paused: `campaign resume "+s.Name+"` goes on")
 	}
 	if s.Waiting > 0 {
+		if a.Changed() {
+			s.BlockedBy = append(s.BlockedBy, ledger.RedisChanged)
+		}
 		s.BlockedBy = append(s.BlockedBy, blockedLines(c.Rules.Team, lines, r.now())...)
 		held, err := r.held(c)
 		if err != nil {
@@ -152,7 +163,9 @@ func blockedLines(team string, lines []line.Info, now time.Time) []string {
 		}
 		leased++
 		if l.Note != "" {
-			notes[l.Note] = true
+			if l.Note != ledger.RedisChanged { // which stands for itself, and the note outlasts it by some seconds
+				notes[l.Note] = true
+			}
 			continue
 		}
 		doing[l.State]++

@@ -149,6 +149,7 @@ func (h *Handler) round(ctx context.Context, p CallPayload) (done bool, r Result
 			return false, r, err
 		}
 	}
+	crash.Point("gate")
 	seat, err := h.pool.Acquire(ctx, line.Request{
 		Team: c.Rules.Team, Campaign: p.Campaign, Contact: p.Contact, Priority: c.Rules.Priority, Again: p.Round > 1,
 	})
@@ -251,6 +252,10 @@ func (h *Handler) dial(ctx context.Context, p CallPayload, seat *line.Seat) (<-c
 	case errors.As(err, &refused):
 		// No phone rings. The token is spent, whatever the refusal: the next try has another.
 		h.release(log, seat, "refused: "+string(refused.Refusal), nil)
+		if refused.Refusal == ledger.RefusedRedis {
+			d := &DeferError{After: 5 * time.Second / time.Duration(h.timing.Scale), Reason: ledger.RedisChanged}
+			return nil, errors.Join(d, l.Extension.Quota.GiveBack(ctx, slot))
+		}
 		if refused.Refusal == ledger.RefusedNotDue || refused.Refusal == ledger.RefusedVoid {
 			return nil, &DeferError{After: time.Second, Reason: "not due yet"}
 		}
@@ -266,6 +271,7 @@ func (h *Handler) dial(ctx context.Context, p CallPayload, seat *line.Seat) (<-c
 	crash.Point("claimed")
 	// From here on nothing but the answer stops the request: a call that was sent must become known.
 	pctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.timing.Place)
+	call.SendBy = sendBy
 	placed, err := l.Extension.Calls.Place(pctx, call)
 	cancel()
 	crash.Point("posted")

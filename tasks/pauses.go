@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -89,13 +88,16 @@ func (p *Pauses) set(_ context.Context, campaign string, paused bool) error {
 
 // Clear deletes a cancelled campaign's tasks that are not being processed.
 func (p *Pauses) Clear(campaign string) error {
-	first, again := Queues(campaign)
-	for _, queue := range []string{first, again} {
+	infos, err := p.Info(campaign)
+	if err != nil {
+		return err
+	}
+	for _, info := range infos {
 		for _, remove := range []func(string) (int, error){
 			p.inspector.DeleteAllPendingTasks, p.inspector.DeleteAllScheduledTasks, p.inspector.DeleteAllRetryTasks,
 		} {
-			if _, err := remove(queue); err != nil && !errors.Is(err, asynq.ErrQueueNotFound) {
-				return fmt.Errorf("empty queue %s: %w", queue, err)
+			if _, err := remove(info.Queue); err != nil {
+				return fmt.Errorf("empty queue %s: %w", info.Queue, err)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -153,7 +154,14 @@ func (p *Producer) enqueueBatch(ctx context.Context, rules campaign.Rules, b sto
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	// What ends one task's enqueueing mostly ends them all: one error will do, Redis's own, of which Asynq keeps the text only.
+	if err := errors.Join(errs...); err == nil {
+		return nil
+	}
+	if err := together.failure(); err != nil {
+		return fmt.Errorf("enqueue: %w", err)
+	}
+	return errs[slices.IndexFunc(errs, func(err error) bool { return err != nil })]
 }
 
 // Preview counts what Import would do, and stores nothing.

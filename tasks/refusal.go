@@ -56,6 +56,8 @@ func judge(err error, proven bool) refusal {
 		return refusal{blame: blameExtension, text: "RingCentral limits the rate"}
 	case errors.Is(err, ringout.ErrUnauthorized):
 		return refusal{blame: blameExtension, wait: time.Second, text: "RingCentral no longer accepts the login; logging in anew"}
+	case errors.Is(err, ringout.ErrTooLate):
+		return refusal{blame: blameExtension, text: "too late to send"}
 	case errors.Is(err, ringout.ErrNotLoggedIn):
 		return refusal{blame: blameExtension, text: "the login ran out; logging in anew"}
 	case e.Kind == ringout.NotSent:

@@ -6,3 +6,6 @@ package crash
 
 // Point is an instant of the protocol. Names are those of docs/never-twice.md.
 func Point(string) {}
+
+// Scale is how many times faster than real time RingCentral runs.
+func Scale() int { return 1 }

@@ -3,6 +3,7 @@
 package crash
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -11,7 +12,7 @@ import (
 )
 
 // RINGQUEUE_CRASH_AT is NAME, NAME:N or NAME:N:stop: at the N-th pass through the point (the first, if not given) the process
-// kills itself, or suspends itself until somebody sends SIGCONT.
+// kills itself, or says so on standard error and suspends itself until somebody sends SIGCONT.
 var (
 	at     = os.Getenv("RINGQUEUE_CRASH_AT")
 	passes atomic.Int64
@@ -34,9 +35,19 @@ func Point(name string) {
 	sig := syscall.SIGKILL
 	if mode == "stop" {
 		sig = syscall.SIGSTOP
+		fmt.Fprintln(os.Stderr, "suspended at "+name)
 	}
 	_ = syscall.Kill(os.Getpid(), sig)
 	if sig == syscall.SIGKILL {
 		select {} // not one instruction more
 	}
+}
+
+// Scale is how many times faster than real time RingCentral runs, as RINGQUEUE_TEST_SCALE says. The simulator may.
+func Scale() int {
+	n, err := strconv.Atoi(os.Getenv("RINGQUEUE_TEST_SCALE"))
+	if err != nil || n < 1 {
+		return 1
+	}
+	return n
 }

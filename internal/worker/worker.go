@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/ringqueue/ringqueue/guard"
 	"github.com/ringqueue/ringqueue/internal/cli"
 	"github.com/ringqueue/ringqueue/internal/settings"
 	"github.com/ringqueue/ringqueue/ledger"
@@ -22,14 +23,13 @@ import (
 	"github.com/ringqueue/ringqueue/tasks"
 )
 
-// RealTime is the scale of everything but the demo and the benchmarks.
-const RealTime = 1
-
 // Worker is one worker: the parts, wired.
 type Worker struct {
 	name   string
+	rdb    redis.UniversalClient
 	log    zerolog.Logger
 	pool   *line.Pool
+	guard  *guard.Guard
 	server *tasks.Server
 	creds  settings.Credentials
 }
@@ -61,11 +61,17 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 	name := newName()
 	pool := line.NewPool(rdb, tasks.NewBook(led, producer), log, line.Config{
 		Worker: name, Lines: lines, MaxLines: set.MaxLines, PollInterval: scaled(set.PollInterval), CoolDown: scaled(set.CoolDown),
+		Lease:         max(scaled(15*time.Second), time.Second), // a worker that is shared with tests needs a second to renew it
 		SettleUnknown: scaled(15 * time.Second), PresenceEvery: scaled(15 * time.Second), LogLag: scaled(45 * time.Second),
+		RecordSlack: max(scaled(30*time.Second), 1500*time.Millisecond), // the Date header has whole seconds
 	})
 	handler := tasks.NewHandler(led, producer, pool, pauses, tasks.Timing{LineRest: scaled(set.CoolDown), Scale: scale})
 	return &Worker{
-		name: name, log: log, pool: pool, creds: set.Credentials,
+		name: name, rdb: rdb, log: log, pool: pool, creds: set.Credentials,
+		guard: guard.New(rdb, led, pool, log, guard.Config{
+			Every: max(scaled(5*time.Second), 250*time.Millisecond), LogLag: scaled(45 * time.Second), Retry: scaled(15 * time.Second),
+			Slack: max(scaled(time.Minute), 3*time.Second), Recent: max(scaled(10*time.Minute), 30*time.Second),
+		}),
 		server: tasks.NewServer(rdb, led, pool, pauses, handler, log, max(scaled(time.Second), 100*time.Millisecond)),
 	}, nil
 }
@@ -116,6 +122,9 @@ func (w *Worker) Name() string { return w.name }
 
 // Run works until ctx ends: first the handlers hand over, then the lines. An error means that it cannot work at all.
 func (w *Worker) Run(ctx context.Context) error {
+	if err := guard.Check(ctx, w.rdb, w.log); err != nil {
+		return err
+	}
 	linesCtx, stopLines := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() { w.pool.Run(linesCtx) })
@@ -126,6 +135,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		return nil
 	}
+	var guarding sync.WaitGroup
+	guardCtx, stopGuard := context.WithCancel(ctx)
+	guarding.Go(func() { w.guard.Run(guardCtx) })
+	defer guarding.Wait() // before the lines end
+	defer stopGuard()
 	if err := w.checkLogin(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
