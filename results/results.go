@@ -56,10 +56,7 @@ func Write(ctx context.Context, l *ledger.Ledger, name string, w io.Writer, o Op
 	}
 	lists, columns := placeOwn(columns, headers)
 	buffered := bufio.NewWriter(w)
-	var out encoder = newCSV(buffered, columns)
-	if o.Format == JSON {
-		out = &jsonEncoder{w: buffered, columns: columns}
-	}
+	out := newEncoder(o.Format, buffered, columns)
 	if err := l.Each(ctx, name, func(r ledger.Record) error {
 		if !o.Attempts {
 			a := last(r.Attempts)
@@ -81,30 +78,32 @@ func Write(ctx context.Context, l *ledger.Ledger, name string, w io.Writer, o Op
 }
 
 // placeOwn says where each cell of each imported list goes: after our columns, lists with equal headers side by side. A
-// header that is one of ours gets "list_" in front.
+// header that is one of ours gets "list_" in front, and one that a list has twice gets "_2" behind it the second time:
+// every column has a name of its own, since an object in JSON has one value a key.
 func placeOwn(columns []string, headers [][]string) (lists [][]int, all []string) {
+	at := make(map[string]int, len(columns))
+	for i, c := range columns {
+		at[c] = i
+	}
 	ours := len(columns)
 	all = columns
 	for _, header := range headers {
 		places := make([]int, len(header))
-		used := map[int]bool{}
+		used := map[string]bool{}
 		for i, h := range header {
-			if slices.Contains(all[:ours], h) {
+			if place, ok := at[h]; ok && place < ours {
 				h = "list_" + h
 			}
-			at := -1
-			for j := ours; j < len(all); j++ {
-				if all[j] == h && !used[j] {
-					at = j
-					break
-				}
+			name := h
+			for n := 2; used[name]; n++ {
+				name = h + "_" + strconv.Itoa(n)
 			}
-			if at < 0 {
-				all = append(all, h)
-				at = len(all) - 1
+			used[name] = true
+			if _, ok := at[name]; !ok {
+				at[name] = len(all)
+				all = append(all, name)
 			}
-			used[at] = true
-			places[i] = at
+			places[i] = at[name]
 		}
 		lists = append(lists, places)
 	}
@@ -145,6 +144,13 @@ func last(attempts []campaign.Attempt) campaign.Attempt {
 type encoder interface {
 	row(cells []any) error
 	close() error
+}
+
+func newEncoder(f Format, w *bufio.Writer, columns []string) encoder {
+	if f == JSON {
+		return &jsonEncoder{w: w, columns: columns}
+	}
+	return newCSV(w, columns)
 }
 
 type csvEncoder struct {
@@ -197,21 +203,24 @@ func (e *jsonEncoder) row(cells []any) error {
 	}
 	e.rows++
 	b.WriteByte('{')
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // an ampersand in a name is no HTML
+	put := func(v any) error {
+		err := enc.Encode(v)
+		b.Truncate(b.Len() - 1) // the encoder's line end
+		return err
+	}
 	for i, c := range cells {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		key, err := json.Marshal(e.columns[i])
-		if err != nil {
+		if err := put(e.columns[i]); err != nil {
 			return fmt.Errorf("write results: %w", err)
 		}
-		value, err := json.Marshal(c)
-		if err != nil {
-			return fmt.Errorf("write results: %w", err)
-		}
-		b.Write(key)
 		b.WriteString(": ")
-		b.Write(value)
+		if err := put(c); err != nil {
+			return fmt.Errorf("write results: %w", err)
+		}
 	}
 	b.WriteByte('}')
 	_, err := e.w.Write(b.Bytes())

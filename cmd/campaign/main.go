@@ -3,12 +3,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/ledger"
 )
 
 func main() { os.Exit(cli.Main(newRoot())) }
@@ -32,6 +34,9 @@ func onRedis(run func(cmd *cobra.Command, rdb redis.UniversalClient, args []stri
 			return err
 		}
 		defer func() { err = errors.Join(err, rdb.Close()) }()
-		return run(cmd, rdb, args)
+		if err = run(cmd, rdb, args); errors.Is(err, ledger.ErrNoCampaign) {
+			return fmt.Errorf("%w; `campaign list` shows those that there are", err)
+		}
+		return err
 	}
 }

@@ -16,25 +16,29 @@ import (
 )
 
 func newCall() *cobra.Command {
-	var file, to, name string
+	var (
+		file, to, name string
+		update         bool
+	)
 	cmd := &cobra.Command{
 		Use:     "call",
 		Short:   "Put one contact into a campaign",
 		Example: "  enqueue call --campaign renewals.yaml --to \"+16505550123\" --name \"Ada Example\"",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return enqueueCall(cmd, file, to, name)
+			return enqueueCall(cmd, file, to, name, update)
 		},
 	}
 	cmd.Flags().StringVar(&file, "campaign", "", "campaign file (YAML)")
 	cmd.Flags().StringVar(&to, "to", "", "the contact's number")
 	cmd.Flags().StringVar(&name, "name", "", "the contact's name")
+	cmd.Flags().BoolVar(&update, "update", false, "replace the rules of a campaign that exists with other ones")
 	must(cmd.MarkFlagRequired("campaign"))
 	must(cmd.MarkFlagRequired("to"))
 	return cmd
 }
 
-func enqueueCall(cmd *cobra.Command, file, to, name string) (err error) {
+func enqueueCall(cmd *cobra.Command, file, to, name string, update bool) (err error) {
 	ctx := cmd.Context()
 	rules, err := readRules(file)
 	if err != nil {
@@ -53,7 +57,7 @@ func enqueueCall(cmd *cobra.Command, file, to, name string) (err error) {
 	}
 	defer func() { err = errors.Join(err, rdb.Close()) }()
 	led := ledger.New(rdb)
-	if err := led.Create(ctx, rules, false); err != nil {
+	if err := createCampaign(ctx, led, rules, update); err != nil {
 		return err
 	}
 	idKey, err := led.IDKey(ctx)

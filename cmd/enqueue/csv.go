@@ -118,7 +118,7 @@ func importLists(cmd *cobra.Command, files []string, f csvFlags) (err error) {
 		if file == "-" {
 			continue
 		}
-		if err := readable(file); err != nil {
+		if err := checkList(file, contactlist.Options{Region: rules.Region, Columns: columns, Name: file}); err != nil {
 			return err
 		}
 	}
@@ -146,8 +146,12 @@ func importLists(cmd *cobra.Command, files []string, f csvFlags) (err error) {
 		}
 	}
 	if err != nil {
-		if im.summary.Added > 0 {
-			return fmt.Errorf("%w\n%d contacts were imported before that and will be called; run the same command again to go on", err, im.summary.Added)
+		if ctx.Err() != nil {
+			err = errors.New("interrupted")
+		}
+		if im.created {
+			return fmt.Errorf("%w; %d contacts were imported before that and will be called: run the same command again to go on",
+				cli.Explain(err), im.summary.Added)
 		}
 		return err
 	}
@@ -155,27 +159,50 @@ func importLists(cmd *cobra.Command, files []string, f csvFlags) (err error) {
 		return cli.JSON(cmd.OutOrStdout(), im.summary)
 	}
 	im.print(cmd.ErrOrStderr())
-	if lines, err := line.List(ctx, rdb); err == nil && !f.dryRun &&
+	if lines, err := line.List(ctx, rdb); err == nil && im.created &&
 		!slices.ContainsFunc(lines, func(l line.Info) bool { return l.Team == rules.Team }) {
 		fmt.Fprintf(cmd.ErrOrStderr(), "warning: no worker has published a line of team %q yet; the campaign waits for one\n", rules.Team)
 	}
 	return nil
 }
 
-func readable(file string) error {
+// readable opens a file for a look at whether it can be read; what says what it is for people.
+func readable(what, file string) error {
+	h, err := openFile(what, file)
+	if err != nil {
+		return err
+	}
+	return h.Close()
+}
+
+func openFile(what, file string) (*os.File, error) {
 	h, err := os.Open(file) //nolint:gosec // the operator names the file
 	if err != nil {
-		return cli.Usage(fmt.Errorf("call list: %w", err))
+		return nil, cli.Usage(fmt.Errorf("%s: %w", what, err))
 	}
-	defer h.Close() //nolint:errcheck // only looked at
 	info, err := h.Stat()
+	if err == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a folder; give a file in it", file)
+	}
 	if err != nil {
-		return cli.Usage(fmt.Errorf("call list: %w", err))
+		return nil, cli.Usage(fmt.Errorf("%s: %w", what, errors.Join(err, h.Close())))
 	}
-	if info.IsDir() {
-		return cli.Usage(fmt.Errorf("call list: %s is a folder", file))
+	return h, nil
+}
+
+// checkList looks at the beginning of a list. A pipe can be read only once and is left alone.
+func checkList(file string, o contactlist.Options) (err error) {
+	h, err := openFile("call list", file)
+	if err != nil {
+		return err
 	}
-	return nil
+	defer func() { err = errors.Join(err, h.Close()) }()
+	if info, err := h.Stat(); err != nil || !info.Mode().IsRegular() {
+		return cli.Usage(err)
+	}
+	o.IDKey = []byte("ids are not used here")
+	_, err = contactlist.Open(h, o)
+	return cli.Usage(err)
 }
 
 func parseColumns(list []string) (map[string]string, error) {
@@ -218,9 +245,9 @@ func (im *importer) file(ctx context.Context, name string) (err error) {
 		size int64
 	)
 	if name != "-" {
-		h, err := os.Open(name) //nolint:gosec // the operator names the file
+		h, err := openFile("call list", name)
 		if err != nil {
-			return cli.Usage(fmt.Errorf("call list: %w", err))
+			return err
 		}
 		defer h.Close() //nolint:errcheck // only read
 		if info, err := h.Stat(); err == nil {
@@ -245,15 +272,19 @@ func (im *importer) file(ctx context.Context, name string) (err error) {
 	}
 	src := &source{im: im, list: list, file: &fs}
 	before := im.summary.Rows
-	if im.flags.dryRun && im.flags.rejects == "" {
-		err = im.count(ctx, src)
-	} else {
+	if !im.flags.dryRun || im.flags.rejects != "" {
 		src.rejects = contactlist.NewRejectsWriter(im.rejectsFile(name), list)
-		if im.flags.dryRun {
-			err = im.count(ctx, src)
-		} else {
-			err = im.store(ctx, src, size)
-		}
+	}
+	// Of a list without a single contact nothing is stored, not even the campaign.
+	switch more, peekErr := src.peek(); {
+	case !more:
+		err = peekErr
+	case im.flags.dryRun:
+		err = im.count(ctx, src)
+	default:
+		err = im.store(ctx, src, size)
+	}
+	if src.rejects != nil {
 		err = errors.Join(err, src.rejects.Close())
 		if src.rejects.Count() > 0 {
 			fs.Rejects = src.rejects.Path()
@@ -269,7 +300,7 @@ func (im *importer) file(ctx context.Context, name string) (err error) {
 // store imports for real. The campaign is created only once a list has shown to be one.
 func (im *importer) store(ctx context.Context, src *source, size int64) error {
 	if !im.created {
-		if err := im.create(ctx); err != nil {
+		if err := createCampaign(ctx, im.ledger, im.rules, im.flags.update); err != nil {
 			return err
 		}
 		im.created = true
@@ -286,13 +317,14 @@ func (im *importer) store(ctx context.Context, src *source, size int64) error {
 	return err
 }
 
-func (im *importer) create(ctx context.Context) error {
-	err := im.ledger.Create(ctx, im.rules, im.flags.update)
-	if _, differ := errors.AsType[*ledger.RulesDifferError](err); differ {
+// createCampaign creates the campaign or finds it as it is to be.
+func createCampaign(ctx context.Context, led *ledger.Ledger, rules campaign.Rules, update bool) error {
+	err := led.Create(ctx, rules, update)
+	if _, ok := errors.AsType[*ledger.RulesDifferError](err); ok {
 		return cli.Usage(err)
 	}
 	if errors.Is(err, ledger.ErrCancelled) {
-		return fmt.Errorf("campaign %s is cancelled; give the file another name to start anew", im.rules.Name)
+		return fmt.Errorf("campaign %s is cancelled; give the campaign file another name to start anew", rules.Name)
 	}
 	return err
 }
@@ -360,12 +392,33 @@ type source struct {
 	rejects *contactlist.RejectsWriter // nil: only counted
 	index   int
 	file    *fileSummary
-	offset  atomic.Int64 // bytes read, for the progress bar, which runs beside
+	offset  atomic.Int64      // bytes read, for the progress bar, which runs beside
+	first   *campaign.Contact // read by peek
 }
 
 const samples = 3
 
-func (s *source) Next() (campaign.Contact, error) {
+// peek reads ahead to the first contact; false if there is none, with the error if that is why.
+func (s *source) peek() (bool, error) {
+	c, err := s.read()
+	if errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	s.first = &c
+	return err == nil, err
+}
+
+func (s *source) Next() (c campaign.Contact, err error) {
+	if s.first != nil {
+		c, s.first = *s.first, nil
+	} else if c, err = s.read(); err != nil {
+		return c, err
+	}
+	c.List = s.index
+	return c, nil
+}
+
+func (s *source) read() (campaign.Contact, error) {
 	for {
 		c, err := s.list.Next()
 		s.offset.Store(s.list.Offset())
@@ -384,7 +437,6 @@ func (s *source) Next() (campaign.Contact, error) {
 			return c, err
 		}
 		s.im.summary.Rows++
-		c.List = s.index
 		if s.im.flags.dryRun && len(s.file.Sample) < samples {
 			zones, _ := campaign.Zones(c)
 			s.file.Sample = append(s.file.Sample, sampleContact{Row: c.Row, Name: c.Name, Number: c.Number(), Zone: strings.Join(zones, ", ")})

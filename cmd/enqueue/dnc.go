@@ -66,6 +66,7 @@ func newDNC() *cobra.Command {
 		},
 		&cobra.Command{
 			Use: "import FILE", Short: "Add all numbers of a list (CSV, as for calls, or one number a line)", Args: cobra.ExactArgs(1),
+			PreRunE: func(_ *cobra.Command, args []string) error { return readable("do-not-call list", args[0]) },
 			RunE: withLedger(func(cmd *cobra.Command, l *ledger.Ledger, args []string) error {
 				return importDNC(cmd, l, args[0], region)
 			}),
@@ -87,10 +88,10 @@ func newDNC() *cobra.Command {
 
 func parseNumbers(args []string, region string) ([]string, error) {
 	numbers := make([]string, 0, len(args))
-	for _, a := range args {
+	for i, a := range args {
 		n, err := contactlist.Number(a, region)
 		if err != nil {
-			return nil, cli.Usage(err)
+			return nil, cli.Usage(fmt.Errorf("number %d of %d: %w; nothing was changed", i+1, len(args), err))
 		}
 		numbers = append(numbers, n)
 	}

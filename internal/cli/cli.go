@@ -27,7 +27,11 @@ const (
 )
 
 // UsageError marks an error in arguments, files or settings: exit status 2.
-type UsageError struct{ Err error }
+type UsageError struct {
+	Err error
+
+	line bool // in the command line itself, which --help explains
+}
 
 func (e *UsageError) Error() string { return e.Err.Error() }
 func (e *UsageError) Unwrap() error { return e.Err }
@@ -42,11 +46,17 @@ func Usage(err error) error {
 
 // Main runs a command until it ends or a signal asks it to; a second signal kills. It returns the exit status.
 func Main(root *cobra.Command) int {
+	redis.SetLogger(silent{})
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	return Run(ctx, root)
 }
+
+// silent keeps go-redis from writing to standard error what the commands say or log themselves.
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
 
 // Run runs a command, prints its error if there is one, and returns the exit status.
 func Run(ctx context.Context, root *cobra.Command) int {
@@ -56,13 +66,21 @@ func Run(ctx context.Context, root *cobra.Command) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), err)
 	var (
 		usage *UsageError
 		set   *settings.Error
+		help  string
 	)
-	if errors.As(err, &usage) || errors.As(err, &set) || isCobraUsage(err) || errors.Is(err, redisurl.ErrURL) {
-		fmt.Fprintf(root.ErrOrStderr(), "(%s --help says more)\n", cmd.CommandPath())
+	isUsage := errors.As(err, &usage)
+	if isUsage && usage.line || isCobraUsage(err) {
+		help = fmt.Sprintf(" (%s --help says more)", cmd.CommandPath())
+	}
+	text := Explain(err).Error()
+	if isCobraUsage(err) {
+		text = strings.Join(strings.Fields(text), " ") // cobra's suggestions come on lines of their own
+	}
+	fmt.Fprintf(root.ErrOrStderr(), "%s: %s%s\n", root.Name(), text, help)
+	if isUsage || errors.As(err, &set) || isCobraUsage(err) || errors.Is(err, redisurl.ErrURL) {
 		return exitUsage
 	}
 	return exitRunning
@@ -70,9 +88,14 @@ func Run(ctx context.Context, root *cobra.Command) int {
 
 // markUsage makes errors in flags and arguments usage errors.
 func markUsage(cmd *cobra.Command) {
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return Usage(err) })
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{Err: err, line: true} })
 	if check := cmd.Args; check != nil {
-		cmd.Args = func(c *cobra.Command, args []string) error { return Usage(check(c, args)) }
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return &UsageError{Err: fmt.Errorf("%s: %w", strings.TrimSuffix(c.UseLine(), " [flags]"), err), line: true}
+			}
+			return nil
+		}
 	}
 	for _, sub := range cmd.Commands() {
 		markUsage(sub)
@@ -88,7 +111,7 @@ func isCobraUsage(err error) bool {
 // Group is the RunE of a command that only has subcommands.
 func Group(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return Usage(fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath()))
+		return &UsageError{Err: fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath()), line: true}
 	}
 	return cmd.Help()
 }

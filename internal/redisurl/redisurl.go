@@ -3,6 +3,7 @@ package redisurl
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
@@ -48,9 +49,13 @@ func New(address string) (redis.UniversalClient, error) {
 			}
 		}
 		password, _ := u.User.Password()
-		return redis.NewFailoverClient(&redis.FailoverOptions{
+		o := &redis.FailoverOptions{
 			MasterName: master, SentinelAddrs: hosts, Username: u.User.Username(), Password: password, DB: db,
-		}), nil
+		}
+		if scheme == "rediss-sentinel" {
+			o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		return redis.NewFailoverClient(o), nil
 	case "redis-cluster", "rediss-cluster":
 		plain := "redis"
 		if strings.HasPrefix(scheme, "rediss") {
@@ -103,11 +108,20 @@ func Open(ctx context.Context, address string) (redis.UniversalClient, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := rdb.Ping(ctx).Err(); err != nil {
-		_ = rdb.Close() // never connected
-		return nil, fmt.Errorf("redis at %s does not answer: %w; is it running, and is REDIS_URL right?", Redact(address), err)
+	err = rdb.Ping(ctx).Err()
+	if err == nil {
+		return rdb, nil
 	}
-	return rdb, nil
+	_ = rdb.Close() // never connected
+	var said redis.Error
+	switch {
+	case redis.IsAuthError(err):
+		return nil, fmt.Errorf("%w: Redis at %s wants a password that is not in it, or another one: "+
+			"give it as redis://:PASSWORD@host:port/db, or as USER:PASSWORD@ where Redis has users", ErrURL, Redact(address))
+	case errors.As(err, &said):
+		return nil, fmt.Errorf("redis at %s refuses: %w", Redact(address), err)
+	}
+	return nil, fmt.Errorf("redis at %s does not answer: %w; is it running, and is REDIS_URL right?", Redact(address), err)
 }
 
 // Redact returns the address without user, password and parameters.

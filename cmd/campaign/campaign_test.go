@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/internal/redistest"
+	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/tasks"
+)
+
+type result struct {
+	code     int
+	out, err string
+}
+
+// run runs a command in this process.
+func run(args ...string) result {
+	var out, errs bytes.Buffer
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(&out)
+	root.SetErr(&errs)
+	code := cli.Run(context.Background(), root)
+	return result{code, out.String(), errs.String()}
+}
+
+func must(t *testing.T, args ...string) result {
+	t.Helper()
+	r := run(args...)
+	if r.code != 0 {
+		t.Fatalf("campaign %v ended with status %d: %s", args, r.code, r.err)
+	}
+	return r
+}
+
+// setup makes a campaign of three contacts, of whom the first is unconfirmed.
+func setup(t *testing.T) *ledger.Ledger {
+	t.Helper()
+	server := redistest.Start(t)
+	t.Chdir(t.TempDir())
+	t.Setenv("REDIS_URL", server.URL())
+	l := ledger.New(server.Client(t))
+	rules := campaign.Default("spring")
+	rules.CallingHours = campaign.Hours{Always: true}
+	if err := l.Create(t.Context(), rules, false); err != nil {
+		t.Fatal(err)
+	}
+	var entries []ledger.Entry
+	for i, id := range []string{"c1", "c2", "c3"} {
+		entries = append(entries, ledger.Entry{Due: time.Now(), Contact: campaign.Contact{
+			ID: id, Row: i + 2, Name: "Name " + id, Numbers: []string{"+121220000" + id[1:] + "0"},
+		}})
+	}
+	if _, err := l.Add(t.Context(), "spring", []byte("key"), entries); err != nil {
+		t.Fatal(err)
+	}
+	ref := campaign.Ref{Campaign: "spring", Contact: "c1", Token: "token"}
+	if _, err := l.Claim(t.Context(), ledger.Claim{Ref: ref, Round: 1, Number: "+12122000010", Line: "alice", SendWithin: time.Second}); err != nil {
+		t.Fatal(err)
+	}
+	doubt := campaign.Verdict{Ended: true, Outcome: campaign.Unconfirmed, Rang: true, Detail: "the answer was lost"}
+	if _, err := tasks.NewBook(l, tasks.NewProducer(server.Client(t))).Settle(t.Context(), ref, doubt, campaign.Seen{}); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// TestStatusContract checks the keys and types that scripts rely on.
+func TestStatusContract(t *testing.T) {
+	setup(t)
+	one := must(t, "status", "spring", "--json")
+	all := must(t, "list", "--json")
+	var status map[string]any
+	var list []map[string]any
+	if err := json.Unmarshal([]byte(one.out), &status); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(all.out), &list); err != nil || len(list) != 1 {
+		t.Fatalf("%v: %s", err, all.out)
+	}
+	for _, s := range []map[string]any{status, list[0]} {
+		if s["name"] != "spring" || s["state"] != "running" {
+			t.Errorf("name and state: %v", s)
+		}
+		for key, want := range map[string]float64{"total": 3, "waiting": 2, "live": 0, "done": 0, "unconfirmed": 1} {
+			if got, ok := s[key].(float64); !ok || got != want {
+				t.Errorf("%s is %v, want %v", key, s[key], want)
+			}
+		}
+		if outcomes, ok := s["outcomes"].(map[string]any); !ok || len(outcomes) != 0 {
+			t.Errorf("outcomes is %v", s["outcomes"])
+		}
+		if blocked, ok := s["blocked_by"].([]any); !ok || len(blocked) != 1 || blocked[0] != `no worker has a line of team "default"` {
+			t.Errorf("blocked_by is %v", s["blocked_by"])
+		}
+	}
+	if one.err != "" || all.err != "" {
+		t.Errorf("standard error: %q %q", one.err, all.err)
+	}
+	if r := must(t, "status", "spring"); !strings.Contains(r.out, "total 3: 2 waiting, 0 live, 0 done, 1 unconfirmed") {
+		t.Errorf("status says\n%s", r.out)
+	}
+	if r := must(t, "list"); !strings.Contains(r.out, "spring") || !strings.Contains(r.out, "CAMPAIGN") {
+		t.Errorf("list says\n%s", r.out)
+	}
+}
+
+func TestUnconfirmed(t *testing.T) {
+	l := setup(t)
+	var held []map[string]any
+	if err := json.Unmarshal([]byte(must(t, "unconfirmed", "list", "spring", "--json").out), &held); err != nil {
+		t.Fatal(err)
+	}
+	if len(held) != 1 || held[0]["contact_id"] != "c1" || held[0]["line"] != "alice" || held[0]["detail"] != "the answer was lost" || held[0]["row"] != 2.0 {
+		t.Errorf("held %v", held)
+	}
+	if r := must(t, "unconfirmed", "list", "spring"); !strings.Contains(r.out, "the answer was lost") {
+		t.Errorf("list says %q %q", r.out, r.err)
+	}
+	for _, args := range [][]string{
+		{"spring", "c1"}, {"spring", "c1", "--called", "answered", "--not-called"}, {"spring", "c1", "--called", "perhaps"}, {"spring"},
+	} {
+		if r := run(append([]string{"unconfirmed", "resolve"}, args...)...); r.code != 2 || r.out != "" {
+			t.Errorf("resolve %v: status %d, %q", args, r.code, r.out)
+		}
+	}
+	if r := run("unconfirmed", "resolve", "spring", "c2", "--not-called"); r.code != 1 || !strings.Contains(r.err, "not unconfirmed") {
+		t.Errorf("a contact that waits: status %d: %s", r.code, r.err)
+	}
+	if r := run("unconfirmed", "resolve", "spring", "c9", "--not-called"); r.code != 1 || !strings.Contains(r.err, "no such contact: c9 in spring") {
+		t.Errorf("no such contact: status %d: %s", r.code, r.err)
+	}
+	must(t, "unconfirmed", "resolve", "spring", "c1", "--called", "answered")
+	rec, err := l.Contact(t.Context(), "spring", "c1")
+	if err != nil || rec.State != campaign.Done || rec.Outcome != campaign.Answered {
+		t.Errorf("contact %+v, %v", rec, err)
+	}
+	if r := must(t, "unconfirmed", "list", "spring", "--json"); strings.TrimSpace(r.out) != "[]" {
+		t.Errorf("still held: %s", r.out)
+	}
+	if r := must(t, "unconfirmed", "list", "spring"); r.out != "" || r.err != "none\n" {
+		t.Errorf("list says %q %q", r.out, r.err)
+	}
+}
+
+func TestNoCampaigns(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("REDIS_URL", redistest.Start(t).URL())
+	if r := must(t, "list"); r.out != "" || !strings.Contains(r.err, "enqueue csv") {
+		t.Errorf("list says %q %q", r.out, r.err)
+	}
+	if r := must(t, "list", "--json"); strings.TrimSpace(r.out) != "[]" {
+		t.Errorf("list --json says %q", r.out)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	setup(t)
+	for _, c := range []struct {
+		code int
+		says string
+		args []string
+	}{
+		{1, "no such campaign: nope; `campaign list` shows", []string{"status", "nope"}},
+		{1, "no such campaign: nope; `campaign list` shows", []string{"status", "nope", "--json"}},
+		{1, "no such campaign: nope; `campaign list` shows", []string{"watch", "nope"}},
+		{1, "no such campaign: nope; `campaign list` shows", []string{"pause", "nope"}},
+		{1, "no such campaign: nope; `campaign list` shows", []string{"resume", "nope"}},
+		{1, "no such campaign: nope; `campaign list` shows", []string{"cancel", "nope"}},
+		{1, "no such campaign: nope; `campaign list` shows", []string{"results", "nope"}},
+		{1, "no such campaign: nope; `campaign list` shows", []string{"unconfirmed", "list", "nope"}},
+		{2, `--format "xml": it takes csv or json`, []string{"results", "spring", "--format", "xml"}},
+		{2, "campaign status NAME: accepts 1 arg(s), received 0 (campaign status --help says more)", []string{"status"}},
+		{2, `unknown command "frob" for "campaign" (campaign --help says more)`, []string{"frob"}},
+		{2, `unknown command "stauts" for "campaign" Did you mean this? status`, []string{"stauts"}},
+		{2, "unknown flag: --jsno (campaign list --help says more)", []string{"list", "--jsno"}},
+		{2, "unknown command", []string{"list", "extra"}},
+		{2, "unknown command", []string{"unconfirmed", "frob"}},
+	} {
+		r := run(c.args...)
+		if r.code != c.code || r.out != "" || strings.Count(r.err, "\n") != 1 || !strings.HasPrefix(r.err, "campaign: ") || !strings.Contains(r.err, c.says) {
+			t.Errorf("campaign %v: status %d, standard output %q, standard error %q; want %d, %q", c.args, r.code, r.out, r.err, c.code, c.says)
+		}
+	}
+	for _, group := range [][]string{nil, {"unconfirmed"}, {"--help"}} {
+		if r := run(group...); r.code != 0 || !strings.Contains(r.out, "Usage:") {
+			t.Errorf("campaign %v: status %d, %q", group, r.code, r.out)
+		}
+	}
+}
