@@ -33,8 +33,11 @@ func TestAdd(t *testing.T) {
 	}
 	none := Added{Round: 0}
 	first := []Added{
-		{Fresh, 1, list[0].Due.UTC()}, {Fresh, 1, list[1].Due.UTC()}, {Fresh, 1, held.Due.UTC()},
-		{Duplicate, 1, list[0].Due.UTC()}, none, none,
+		{Fresh, 1, list[0].Due.UTC()},
+		{Fresh, 1, list[1].Due.UTC()},
+		{Fresh, 1, held.Due.UTC()},
+		{Duplicate, 1, list[0].Due.UTC()},
+		none, none,
 	}
 	first[4].Code, first[5].Code = Duplicate, Suppressed
 	codes, err := b.Check(b.ctx(), camp, b.idKey, []Entry{list[0], list[1], list[2], list[5]})

@@ -242,7 +242,8 @@ func (w *world) operator(*rapid.T) {
 		w.suppress(w.people[rapid.IntRange(0, 2).Draw(w.t, "number")].Contact.Number(), rapid.Bool().Draw(w.t, "on"))
 	case "ends":
 		w.ended = rapid.Bool().Draw(w.t, "ended")
-		if err := w.l.Create(w.ctx, w.rules(), true); err != nil && !(w.cancelled && errors.Is(err, ErrCancelled)) {
+		err := w.l.Create(w.ctx, w.rules(), true)
+		if refused := w.cancelled && errors.Is(err, ErrCancelled); err != nil && !refused {
 			w.t.Fatal(err)
 		} else if w.cancelled && err == nil {
 			w.t.Fatal("a cancelled campaign took new rules")
@@ -421,8 +422,7 @@ func (w *world) claim(id, token string, round int) step {
 		what: fmt.Sprintf("claim %s %s round %d", id, token, round),
 		run: func() string {
 			a, err := w.l.Claim(w.ctx, Claim{Ref: w.ref(id, token), Round: round, Number: number, Line: "alice", SendWithin: time.Second})
-			var refused *RefusedError
-			if errors.As(err, &refused) {
+			if refused, ok := errors.AsType[*RefusedError](err); ok {
 				return string(refused.Refusal)
 			}
 			if err != nil {

@@ -479,7 +479,6 @@ const toA = "+14155550101"
 
 // Statuses as polls see them.
 var (
-	ringing    = campaign.Legs{Call: "InProgress", Caller: "InProgress", Callee: "InProgress"}
 	agentUp    = campaign.Legs{Call: "InProgress", Caller: "Success", Callee: "InProgress"}
 	talking    = campaign.Legs{Call: "Success", Caller: "Success", Callee: "Success"}
 	hungUp     = campaign.Legs{Call: "Success", Caller: "Finished", Callee: "Finished"}

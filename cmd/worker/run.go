@@ -3,14 +3,20 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/ringqueue/ringqueue/console"
+	"github.com/ringqueue/ringqueue/internal/cli"
 	"github.com/ringqueue/ringqueue/internal/crash"
 	"github.com/ringqueue/ringqueue/internal/redisurl"
 	"github.com/ringqueue/ringqueue/internal/settings"
@@ -18,7 +24,7 @@ import (
 )
 
 func newRun(use string) *cobra.Command {
-	var config string
+	var config, addr string
 	cmd := &cobra.Command{
 		Use:   use,
 		Short: "Place the calls of all campaigns that this worker's lines serve",
@@ -28,14 +34,23 @@ func newRun(use string) *cobra.Command {
 		Example: "  worker\n  worker --config ringqueue.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runWorker(cmd.Context(), config, cmd.ErrOrStderr())
+			if addr != consoleOff {
+				if err := console.CheckAddr(addr); err != nil {
+					return cli.Usage(err)
+				}
+			}
+			return runWorker(cmd.Context(), config, addr, cmd.Flags().Changed("http"), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVar(&config, "config", "", "the worker's file (YAML): teams, lines, limits")
+	cmd.Flags().StringVar(&addr, "http", console.DefaultAddr, "where Asynq's web monitor is served, on this machine only; off for none")
 	return cmd
 }
 
-func runWorker(ctx context.Context, config string, stderr io.Writer) (err error) {
+// consoleOff is the --http of a worker without a console.
+const consoleOff = "off"
+
+func runWorker(ctx context.Context, config, addr string, insist bool, stderr io.Writer) (err error) {
 	set, err := settings.Load(os.Getenv, ".env", config)
 	if err != nil {
 		return err
@@ -50,8 +65,42 @@ func runWorker(ctx context.Context, config string, stderr io.Writer) (err error)
 	if err != nil {
 		return err
 	}
+	stop, err := serveConsole(ctx, addr, insist, rdb, log)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	log.Info().Str("worker", w.Name()).Int("lines", len(set.Lines)).Str("redis", redisurl.Redact(set.RedisURL)).Msg("worker starts")
 	return w.Run(ctx)
+}
+
+// serveConsole serves the console until stop is called. Where nobody has asked for its address, an address that is taken is
+// no reason not to make calls.
+func serveConsole(ctx context.Context, addr string, insist bool, rdb redis.UniversalClient, log zerolog.Logger) (stop func(), err error) {
+	if addr == consoleOff {
+		return func() {}, nil
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil && insist {
+		return nil, fmt.Errorf("--http: %w", err)
+	}
+	if err != nil {
+		log.Warn().Err(err).Msg("no web monitor: its address is taken; --http gives it another one")
+		return func() {}, nil
+	}
+	server := console.NewServer(rdb)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error().Err(err).Msg("the web monitor stopped")
+		}
+	}()
+	log.Info().Str("at", "http://"+listener.Addr().String()+"/monitor/").Msg("web monitor")
+	return func() {
+		_ = server.Close() // it only shows
+		<-stopped
+	}, nil
 }
 
 // newLog writes for people on a terminal and JSON elsewhere.

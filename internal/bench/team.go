@@ -32,7 +32,7 @@ func (b *bench) startWorker(ctx context.Context, rdb *redisServer, simulatorURL 
 	if err != nil {
 		return nil, err
 	}
-	return b.start(ctx, env, nil, "worker", "--config", config)
+	return b.start(ctx, env, nil, "worker", "--config", config, "--http", "off")
 }
 
 // importFor imports a campaign of so many contacts under rules.

@@ -168,6 +168,9 @@ func (w *world) list(name string, numbers ...string) string {
 }
 
 func (w *world) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	if name == "worker" && (len(args) == 0 || args[0] == "--config") {
+		args = append(args, "--http", "off") // its port is everybody's
+	}
 	cmd := exec.CommandContext(ctx, filepath.Join(bin, name), args...)
 	cmd.Dir = w.dir
 	cmd.Env = []string{"HOME=" + w.dir, "PATH=" + os.Getenv("PATH"), "NO_COLOR=1"}
