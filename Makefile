@@ -6,7 +6,7 @@ GOLANGCI_VERSION := v2.15.0
 TOOLS := $(CURDIR)/.tools
 GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 
-.PHONY: help demo build test setup lint check test-go test-race test-sdk fuzz bench clean
+.PHONY: help demo build test setup lint check test-go test-race test-crash test-sdk fuzz bench clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ test-go: ## all Go tests
 # The packages in which goroutines meet.
 test-race: ## the tests of everything concurrent, with the race detector
 	go test -race ./cmd/... ./ledger ./line ./ratelimit ./ringout/... ./tasks
+
+test-crash: setup ## kill workers 100 times at random, at each named point, and what they need
+	RINGQUEUE_KILLS=100 go test -count=1 -v -timeout 20m ./internal/crashtest
 
 test-sdk: ## RingCentral's official JavaScript SDK against the simulator (where node and npm are)
 	@if command -v node >/dev/null && command -v npm >/dev/null; then \

@@ -166,7 +166,7 @@ func (o *owned) watch(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt
 			return judgement{}, seen, false
 		case errors.Is(err, ringout.ErrNotFound):
 			v := campaign.Missed(seen)
-			if v.Outcome == campaign.Unconfirmed && !cancelled.IsZero() && !seen.CallerAnswered && time.Since(cancelled) < 5*o.pool.cfg.PollInterval {
+			if v.Outcome == campaign.Unconfirmed && !cancelled.IsZero() && !seen.CallerAnswered && time.Since(looked) < 5*o.pool.cfg.PollInterval {
 				v = agentDidNotAnswer(rules)
 			}
 			return judgement{Verdict: v}, seen, true

@@ -62,7 +62,7 @@ func onRedis(t *testing.T, f func(r *room)) {
 		r.tick, r.long = 2*time.Millisecond, 20*time.Second
 		r.rules.WrapUp, r.rules.RingLimit, r.brief = 150*time.Millisecond, 100*time.Millisecond, 400*time.Millisecond
 		r.cfg = Config{
-			Lease: 1500 * time.Millisecond, PollInterval: 10 * time.Millisecond, CoolDown: 300 * time.Millisecond,
+			Lease: 1500 * time.Millisecond, PollInterval: 25 * time.Millisecond, CoolDown: 300 * time.Millisecond,
 			SettleUnknown: 60 * time.Millisecond, PresenceEvery: 20 * time.Millisecond, LogLag: 50 * time.Millisecond,
 		}
 		f(r)

@@ -61,7 +61,7 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 	name := newName()
 	pool := line.NewPool(rdb, tasks.NewBook(led, producer), log, line.Config{
 		Worker: name, Lines: lines, MaxLines: set.MaxLines, PollInterval: scaled(set.PollInterval), CoolDown: scaled(set.CoolDown),
-		Lease:         max(scaled(15*time.Second), time.Second), // a worker that is shared with tests needs a second to renew it
+		Lease:         max(scaled(15*time.Second), time.Second), // a shorter one lapses whenever the machine is busy
 		SettleUnknown: scaled(15 * time.Second), PresenceEvery: scaled(15 * time.Second), LogLag: scaled(45 * time.Second),
 		RecordSlack: max(scaled(30*time.Second), 1500*time.Millisecond), // the Date header has whole seconds
 	})
