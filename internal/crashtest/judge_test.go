@@ -84,8 +84,12 @@ func (w *world) judgeCounts() {
 	if s.looks == 0 {
 		w.t.Error("the counts were never looked at")
 	}
-	if c := s.last; c.Waiting+c.Live != 0 {
-		w.t.Errorf("not over: %+v", c)
+	c, err := w.led.Campaign(w.t.Context(), w.rules.Name)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if c.Counts.Open() {
+		w.t.Errorf("not over: %+v", c.Counts)
 	}
 }
 
