@@ -105,6 +105,8 @@ func (o *owned) conclude(ref campaign.Ref, rules campaign.Rules, f finding, seen
 // investigate asks RingCentral: presence until no such call is going on, then, once the call log can know of it, its
 // records. Not ok: the line's context ended first.
 func (o *owned) investigate(a campaign.Attempt, why string) (finding, bool) {
+	o.pool.log.Info().Str("line", o.Name).Int("attempt", a.N).Str("why", why).
+		Dur("after", o.pool.cfg.LogLag).Msg("asking RingCentral's records what became of a call")
 	var (
 		quiet    time.Time // since when presence shows no such call
 		failures int

@@ -40,7 +40,7 @@ func newSimulator() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:9009", "loopback address to listen on")
-	cmd.Flags().Float64Var(&scale, "scale", 1, "how many times faster than real time calls and quotas run")
+	cmd.Flags().Float64Var(&scale, "scale", 1, "how many times faster than real time calls and quotas run; keep it below 10 for a worker, which polls every 3 s")
 	return cmd
 }
 
