@@ -143,6 +143,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := w.checkLogin(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
+	guarding.Go(func() { w.checkPermissions(guardCtx) })
 	if len(w.pool.Held()) == 0 {
 		w.log.Info().Msg("other workers have all lines; standing by")
 	}
@@ -175,6 +176,30 @@ func (w *Worker) checkLogin(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// checkPermissions says once if RingCentral's records may not be read: then every call whose answer is lost needs a person.
+func (w *Worker) checkPermissions(ctx context.Context) {
+	for _, l := range w.pool.Held() {
+		if _, err := l.Extension.Wait(ctx, ringout.Heavy); err != nil {
+			return
+		}
+		_, logErr := l.Extension.Calls.ActiveCalls(ctx)
+		if _, err := l.Extension.Wait(ctx, ringout.Light); err != nil {
+			return
+		}
+		_, presenceErr := l.Extension.Calls.Presence(ctx)
+		for permission, err := range map[string]error{"ReadCallLog": logErr, "ReadPresence": presenceErr} {
+			if errors.Is(err, ringout.ErrForbidden) {
+				w.log.Warn().Str("line", l.Name).Str("permission", permission).Msg("the app lacks a permission: a call whose answer " +
+					"is lost cannot be looked up and will be unconfirmed; add the permission to the app at RingCentral")
+				return
+			}
+		}
+		if ctx.Err() != nil || logErr == nil && presenceErr == nil {
+			return // extensions of one app have its permissions
+		}
+	}
 }
 
 func newName() string {
