@@ -312,7 +312,7 @@ func (im *importer) store(ctx context.Context, src *source, size int64) error {
 	src.index = index
 	show, finish := im.progress(src, size)
 	t, err := im.producer.Import(ctx, im.rules, src, show)
-	finish()
+	finish(err == nil)
 	im.add(t)
 	return err
 }
@@ -353,11 +353,10 @@ func (im *importer) count(ctx context.Context, src *source) error {
 }
 
 // progress shows a bar on a terminal, and a line every few seconds elsewhere.
-func (im *importer) progress(src *source, size int64) (show func(tasks.Tally), finish func()) {
+func (im *importer) progress(src *source, size int64) (show func(tasks.Tally), finish func(complete bool)) {
 	began, last := time.Now(), time.Now()
-	rate := func(t tasks.Tally) float64 {
-		return float64(t.Added+t.Known+t.Duplicates+t.Suppressed) / max(time.Since(began).Seconds(), 0.001)
-	}
+	rows := func(t tasks.Tally) int { return t.Added + t.Known + t.Duplicates + t.Suppressed }
+	rate := func(rows int64) float64 { return float64(rows) / max(time.Since(began).Seconds(), 0.001) }
 	errFile, ok := im.cmd.ErrOrStderr().(*os.File)
 	if !ok || !term.IsTerminal(int(errFile.Fd())) || im.flags.json {
 		return func(t tasks.Tally) {
@@ -365,22 +364,29 @@ func (im *importer) progress(src *source, size int64) (show func(tasks.Tally), f
 				return
 			}
 			last = time.Now()
-			im.log.Info().Int("added", t.Added).Float64("rows_per_second", float64(int(rate(t)))).Msg("importing " + src.file.File)
-		}, func() {}
+			im.log.Info().Int("added", t.Added).Int("rows_per_second", int(rate(int64(rows(t))))).Msg("importing " + src.file.File)
+		}, func(bool) {}
 	}
-	var now tasks.Tally
+	// The bar is drawn beside the import.
+	var added, done atomic.Int64
 	p := mpb.New(mpb.WithOutput(errFile), mpb.WithWidth(40))
 	bar := p.AddBar(size,
 		mpb.PrependDecorators(decor.Name(src.file.File+" ")),
 		mpb.AppendDecorators(decor.Percentage(), decor.Any(func(decor.Statistics) string {
-			return fmt.Sprintf("  %d contacts, %.0f rows/s", now.Added, rate(now))
+			return fmt.Sprintf("  %d contacts, %.0f rows/s", added.Load(), rate(done.Load()))
 		})),
 	)
 	return func(t tasks.Tally) {
-			now = t
-			bar.SetCurrent(min(src.offset.Load(), size-1))
-		}, func() {
-			bar.SetTotal(size, true)
+			added.Store(int64(t.Added))
+			done.Store(int64(rows(t)))
+			if size > 1 {
+				bar.SetCurrent(min(src.offset.Load(), size-1))
+			}
+		}, func(complete bool) {
+			if complete && size > 1 {
+				bar.SetCurrent(size)
+			}
+			bar.Abort(false) // else a bar that is not at its end would be waited for for ever
 			p.Wait()
 		}
 }
