@@ -41,3 +41,5 @@ require (
 	golang.org/x/time v0.14.0 // indirect
 	google.golang.org/protobuf v1.36.11 // indirect
 )
+
+ignore ./ringout/ringouttest/sdk/node_modules
