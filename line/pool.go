@@ -259,14 +259,15 @@ func (p *Pool) begin(l Line, rec record) {
 	}
 }
 
+// drop stops owning a line: it is nobody's here by the time its tracking ends.
 func (p *Pool) drop(o *owned) {
-	o.cancel()
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.owned[o.Number] == o {
 		delete(p.owned, o.Number)
 	}
 	p.teams[o.Team].remove(o)
+	p.mu.Unlock()
+	o.cancel()
 }
 
 func (p *Pool) spawn(f func()) {
