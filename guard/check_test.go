@@ -82,7 +82,7 @@ func TestReplicasAreMentioned(t *testing.T) {
 	host, port, _ := strings.Cut(s.Addr(), ":")
 	redistest.Start(t, "--replicaof", host+" "+port)
 	rdb := s.Client(t)
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		log, err := checked(t, rdb)
 		if err != nil {
 			t.Fatal(err)

@@ -29,7 +29,7 @@ import (
 const (
 	scale    = 60 // how many times faster than real time RingCentral runs
 	camp     = "renewals"
-	patience = 30 * time.Second // bounds every wait; only a failure takes as long
+	patience = 90 * time.Second // bounds every wait; only a failure takes as long
 
 	anna, berta = "+12122000030", "+12122000130" // contacts
 	alice, bob  = "+16505550001", "+16505550002" // lines

@@ -59,7 +59,7 @@ func onRedis(t *testing.T, f func(r *room)) {
 	t.Run("redis", func(t *testing.T) {
 		t.Parallel()
 		r := newRoom(t, redistest.Start(t).Client(t))
-		r.tick, r.long = 2*time.Millisecond, 20*time.Second
+		r.tick, r.long = 2*time.Millisecond, 90*time.Second
 		r.rules.WrapUp, r.rules.RingLimit, r.brief = 150*time.Millisecond, 100*time.Millisecond, 400*time.Millisecond
 		r.cfg = Config{
 			Lease: 1500 * time.Millisecond, PollInterval: 25 * time.Millisecond, CoolDown: 300 * time.Millisecond,

@@ -222,7 +222,7 @@ func (b *sweepBench) finish(task taskRef) {
 
 func (b *sweepBench) eventually(what string, holds func() bool) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 90*time.Second)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -682,7 +682,7 @@ func TestSweepLeavesHealthyAlone(t *testing.T) {
 	rules := sweptRules()
 	rules.Retry.Busy, rules.WrapUp = campaign.Delay(time.Second), time.Millisecond
 	b.must(b.ledger.Create(t.Context(), rules, true))
-	_, err := b.producer.Import(t.Context(), rules, &people{n: 60}, nil)
+	_, err := b.producer.Import(t.Context(), rules, &people{n: 45}, nil)
 	b.must(err)
 
 	limits := ratelimit.Defaults()

@@ -34,7 +34,7 @@ func (s *screen) String() string {
 
 func (s *screen) waitFor(t *testing.T, text string) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(90 * time.Second)
 	for tick := time.NewTicker(10 * time.Millisecond); !strings.Contains(s.String(), text); <-tick.C {
 		if time.Now().After(deadline) {
 			t.Fatalf("%q is not on the screen:\n%s", text, s.String())

@@ -53,7 +53,7 @@ func TestMissingPermissionIsSaidAtTheStart(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
 			go func() { ended <- w.Run(ctx) }()
-			deadline := time.After(20 * time.Second)
+			deadline := time.After(90 * time.Second)
 			for tick := time.NewTicker(10 * time.Millisecond); !strings.Contains(log.String(), `"permission":"`+permission+`"`); {
 				select {
 				case <-tick.C:
