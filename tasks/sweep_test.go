@@ -682,7 +682,7 @@ func TestSweepLeavesHealthyAlone(t *testing.T) {
 	rules := sweptRules()
 	rules.Retry.Busy, rules.WrapUp = campaign.Delay(time.Second), time.Millisecond
 	b.must(b.ledger.Create(t.Context(), rules, true))
-	_, err := b.producer.Import(t.Context(), rules, &people{n: 45}, nil)
+	_, err := b.producer.Import(t.Context(), rules, &people{n: 60}, nil)
 	b.must(err)
 
 	limits := ratelimit.Defaults()
