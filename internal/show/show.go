@@ -31,14 +31,7 @@ func Status(w io.Writer, s status.Status) error {
 	return err
 }
 
-// Outcomes writes a table of a campaign's outcomes.
-func Outcomes(w io.Writer, s status.Status) error {
-	var b strings.Builder
-	writeOutcomes(&b, s)
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
+// writeOutcomes writes a table of a campaign's outcomes.
 func writeOutcomes(b *strings.Builder, s status.Status) {
 	const width = 24
 	most := 1
