@@ -1,4 +1,4 @@
-// Command enqueue puts contacts into campaigns and keeps the do-not-call list.
+// Command enqueue puts contacts into campaigns, now or on schedule, and keeps the do-not-call list.
 package main
 
 import (
@@ -15,9 +15,9 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "enqueue",
 		Short: "Put contacts into campaigns",
-		Long:  "Put contacts into campaigns, from a call list or one by one, and keep the do-not-call list.\nReads REDIS_URL from the environment or from .env.",
+		Long:  "Put contacts into campaigns, from a call list or one by one, now or on schedule, and keep the\ndo-not-call list.\nReads REDIS_URL from the environment or from .env.",
 		RunE:  cli.Group,
 	}
-	root.AddCommand(newCSV(), newCall(), newDNC())
+	root.AddCommand(newCSV(), newCall(), newSchedule(), newStored(), newDNC())
 	return root
 }

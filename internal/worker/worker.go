@@ -20,6 +20,7 @@ import (
 	"github.com/ringqueue/ringqueue/line"
 	"github.com/ringqueue/ringqueue/ratelimit"
 	"github.com/ringqueue/ringqueue/ringout"
+	"github.com/ringqueue/ringqueue/schedule"
 	"github.com/ringqueue/ringqueue/tasks"
 )
 
@@ -30,6 +31,7 @@ type Worker struct {
 	log    zerolog.Logger
 	pool   *line.Pool
 	guard  *guard.Guard
+	runner *schedule.Runner
 	server *tasks.Server
 	creds  settings.Credentials
 }
@@ -72,6 +74,7 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 			Every: max(scaled(5*time.Second), 250*time.Millisecond), LogLag: scaled(45 * time.Second), Retry: scaled(15 * time.Second),
 			Slack: max(scaled(time.Minute), 3*time.Second), Recent: max(scaled(10*time.Minute), 30*time.Second),
 		}),
+		runner: schedule.NewRunner(rdb, log, schedule.Config{}),
 		server: tasks.NewServer(rdb, led, pool, pauses, handler, log, max(scaled(time.Second), 100*time.Millisecond)),
 	}, nil
 }
@@ -144,6 +147,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		return err
 	}
 	guarding.Go(func() { w.checkPermissions(guardCtx) })
+	guarding.Go(func() { w.runner.Run(guardCtx) })
 	if len(w.pool.Held()) == 0 {
 		w.log.Info().Msg("other workers have all lines; standing by")
 	}
