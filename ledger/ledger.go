@@ -84,11 +84,13 @@ type Campaign struct {
 	Rules     campaign.Rules
 	Cancelled bool
 	CreatedAt time.Time
+	Deleting  time.Time // since when it is being deleted, and so cancelled; zero if it is not
 	Counts    Counts
 }
 
 // Create creates a campaign, or finds the one of this name. If that one has other rules, they are replaced when update
-// is set; otherwise the error is a *RulesDifferError. A cancelled campaign is ErrCancelled.
+// is set; otherwise the error is a *RulesDifferError. A cancelled campaign is ErrCancelled, one that is being deleted
+// ErrDeleting.
 func (l *Ledger) Create(ctx context.Context, rules campaign.Rules, update bool) error {
 	src, err := json.Marshal(rules)
 	if err != nil {
@@ -105,6 +107,8 @@ func (l *Ledger) Create(ctx context.Context, rules campaign.Rules, update bool) 
 	switch reply[0] {
 	case "cancelled":
 		return ErrCancelled
+	case "deleting":
+		return ErrDeleting
 	case "differs":
 		var old campaign.Rules
 		if err := json.Unmarshal([]byte(reply[1]), &old); err != nil {
@@ -158,8 +162,9 @@ func (l *Ledger) Campaigns(ctx context.Context) ([]Campaign, error) {
 
 func parseCampaign(h map[string]string) (Campaign, error) {
 	c := Campaign{
-		Cancelled: h["state"] == "cancelled",
+		Cancelled: h["state"] != "active",
 		CreatedAt: millis(h["created"]),
+		Deleting:  millis(h["deleting"]),
 		Counts: Counts{
 			Total: number(h["total"]), Waiting: number(h["waiting"]), Live: number(h["live"]),
 			Done: number(h["done"]), Unconfirmed: number(h["unconfirmed"]),
@@ -182,10 +187,22 @@ func parseCampaign(h map[string]string) (Campaign, error) {
 
 // Cancel marks a campaign as cancelled: no attempt can be claimed from then on. CancelWaiting ends what is left.
 func (l *Ledger) Cancel(ctx context.Context, name string) error {
-	if _, err := l.Campaign(ctx, name); err != nil {
-		return err
+	_, err := l.stop(ctx, name, "cancelled")
+	return err
+}
+
+func (l *Ledger) stop(ctx context.Context, name, state string) (Incarnation, error) {
+	reply, err := l.run(ctx, l.scripts.stop, []string{keyCampaign(name)}, state)
+	if err != nil {
+		return "", wrap("stop campaign", err)
 	}
-	return wrap("cancel", l.rdb.HSet(ctx, keyCampaign(name), "state", "cancelled").Err())
+	switch reply[0] {
+	case "gone":
+		return "", fmt.Errorf("%w: %s", ErrNoCampaign, name)
+	case "live":
+		return "", ErrLive
+	}
+	return Incarnation(reply[1]), nil
 }
 
 // CancelWaiting ends the waiting contacts of a cancelled campaign and says how many it ended. It may be repeated, and

@@ -56,6 +56,7 @@ type model struct {
 	reason             campaign.Reason
 	attempts           []*try
 	void               map[string]bool
+	retry              string // the token of the last retry
 }
 
 type try struct {
@@ -91,7 +92,7 @@ func TestProperties(t *testing.T) {
 	// Loaded beforehand, so that each script goes out as EVALSHA.
 	for _, s := range []*redis.Script{
 		l.scripts.create, l.scripts.add, l.scripts.hold, l.scripts.end, l.scripts.claim, l.scripts.placed, l.scripts.release,
-		l.scripts.seen, l.scripts.settle, l.scripts.resolve, l.scripts.cancel,
+		l.scripts.seen, l.scripts.settle, l.scripts.resolve, l.scripts.cancel, l.scripts.retry,
 	} {
 		if err := s.Load(t.Context(), rdb).Err(); err != nil {
 			t.Fatal(err)
@@ -230,7 +231,7 @@ func (w *world) withToken(id, token string, round int) {
 // operator is everything that is no attempt.
 func (w *world) operator(*rapid.T) {
 	id := w.anyone()
-	switch rapid.SampledFrom([]string{"hold", "end", "resolve", "resolve", "dnc", "ends", "cancel", "sweep"}).Draw(w.t, "decision") {
+	switch rapid.SampledFrom([]string{"hold", "end", "resolve", "resolve", "retry", "retry", "dnc", "ends", "cancel", "sweep"}).Draw(w.t, "decision") {
 	case "hold":
 		reasons := []campaign.Reason{"", campaign.OutsideHours, campaign.Paused}
 		w.do(w.hold(id, rapid.SampledFrom(reasons).Draw(w.t, "reason")))
@@ -238,6 +239,8 @@ func (w *world) operator(*rapid.T) {
 		w.do(w.end(id, w.round(id)+rapid.IntRange(-1, 0).Draw(w.t, "off"), campaign.Expired))
 	case "resolve":
 		w.do(w.resolve(id))
+	case "retry":
+		w.do(w.retry(id))
 	case "dnc":
 		w.suppress(w.people[rapid.IntRange(0, 2).Draw(w.t, "number")].Contact.Number(), rapid.Bool().Draw(w.t, "on"))
 	case "ends":
@@ -412,6 +415,50 @@ func (w *world) add(e Entry) step {
 				return fmt.Sprint(Suppressed, 0)
 			}
 			return fmt.Sprint(Fresh, 1)
+		},
+	}
+}
+
+// retry gives one contact another round if it was busy or the agent hung up.
+func (w *world) retry(id string) step {
+	token := w.token()
+	outcomes := []campaign.Outcome{campaign.Busy, campaign.LineUnavailable, campaign.Expired}
+	return step{
+		what: "retry " + id,
+		run: func() string {
+			got, err := w.l.Retry(w.ctx, w.name, token, []string{id}, outcomes)
+			switch {
+			case errors.Is(err, ErrCancelled):
+				return "cancelled"
+			case errors.Is(err, ErrEnded):
+				return "ended"
+			case err != nil:
+				w.t.Fatal(err)
+			}
+			if len(got) == 0 {
+				return "none"
+			}
+			return fmt.Sprint(got[0].Contact, got[0].Round)
+		},
+		model: func() string {
+			c := w.contacts[id]
+			switch {
+			case w.cancelled:
+				return "cancelled"
+			case w.ended:
+				return "ended"
+			case c == nil:
+				return "none"
+			}
+			if c.state == campaign.Done && slices.Contains(outcomes, c.outcome) && c.retry != token {
+				c.round++
+				c.uncharged, c.far, c.retry = 0, false, token
+				c.move(campaign.Waiting, "")
+			}
+			if c.state != campaign.Waiting || c.retry != token {
+				return "none"
+			}
+			return fmt.Sprint(id, c.round)
 		},
 	}
 }

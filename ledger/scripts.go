@@ -34,11 +34,19 @@ var (
 	resolveSource string
 	//go:embed scripts/cancel.lua
 	cancelSource string
+	//go:embed scripts/retry.lua
+	retrySource string
+	//go:embed scripts/stop.lua
+	stopSource string
+	//go:embed scripts/erase.lua
+	eraseSource string
 )
 
 // scripts are the ledger's only writers of campaigns and contacts.
 type scripts struct {
 	create, add, hold, end, claim, placed, release, seen, settle, resolve, cancel *redis.Script
+
+	retry, stop, erase *redis.Script
 
 	beat, approve, adopt *redis.Script
 }
@@ -49,6 +57,7 @@ func newScripts() scripts {
 		create: load(createSource), add: load(addSource), hold: load(holdSource), end: load(endSource),
 		claim: loadRedisScript(claimSource), placed: load(placedSource), release: load(releaseSource), seen: load(seenSource),
 		settle: load(settleSource), resolve: load(resolveSource), cancel: load(cancelSource),
+		retry: load(retrySource), stop: load(stopSource), erase: load(eraseSource),
 		beat: loadRedisScript(beatSource), approve: loadRedisScript(approveSource), adopt: load(adoptSource),
 	}
 }

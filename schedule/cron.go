@@ -103,7 +103,7 @@ func checkCron(expr string) error {
 		return bad("%s", err)
 	}
 	if s.Next(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
-		return bad("never comes: no month of its months has that day")
+		return bad("never comes: none of its months has that day")
 	}
 	return nil
 }

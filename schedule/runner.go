@@ -227,6 +227,9 @@ func (r *Runner) bring(ctx context.Context, run Run) error {
 		c.Run = runs[0]
 		err = r.proceed(ctx, &c)
 	}
+	if err == nil && !c.Open() {
+		err = r.trim(ctx, c.Schedule)
+	}
 	cancel()
 	<-renewed
 	switch {

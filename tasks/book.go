@@ -24,7 +24,7 @@ func NewBook(l *ledger.Ledger, p *Producer) *Book {
 // Attempt finds the attempt of a token and its campaign's rules; false if no attempt has the token.
 func (b *Book) Attempt(ctx context.Context, ref campaign.Ref) (campaign.Rules, campaign.Attempt, bool, error) {
 	rec, c, err := b.ledger.Look(ctx, ref.Campaign, ref.Contact)
-	if errors.Is(err, ledger.ErrNoContact) || errors.Is(err, ledger.ErrNoCampaign) {
+	if gone(err) {
 		return campaign.Rules{}, campaign.Attempt{}, false, nil
 	}
 	if err != nil {
@@ -59,6 +59,9 @@ func (b *Book) Seen(ctx context.Context, ref campaign.Ref, seen campaign.Seen) e
 // Settle ends the attempt by the campaign's retry rules. The first settlement stands.
 func (b *Book) Settle(ctx context.Context, ref campaign.Ref, v campaign.Verdict, seen campaign.Seen) (campaign.Attempt, error) {
 	rec, c, err := b.ledger.Look(ctx, ref.Campaign, ref.Contact)
+	if gone(err) {
+		return campaign.Attempt{}, nil
+	}
 	if err != nil {
 		return campaign.Attempt{}, err
 	}
@@ -79,4 +82,9 @@ func (b *Book) Settle(ctx context.Context, ref campaign.Ref, v campaign.Verdict,
 // Follow enqueues the contact's next round, where there is one.
 func (b *Book) Follow(ctx context.Context, ref campaign.Ref) error {
 	return b.producer.Follow(ctx, ref.Campaign, ref.Contact)
+}
+
+// gone says that the campaign was deleted.
+func gone(err error) bool {
+	return errors.Is(err, ledger.ErrNoContact) || errors.Is(err, ledger.ErrNoCampaign)
 }

@@ -32,6 +32,18 @@ type CallPayload struct {
 // Queues are the two Asynq queues of a campaign: first calls and later rounds.
 func Queues(campaign string) (first, again string) { return campaign, campaign + againSuffix }
 
+func queueOf(campaign string, round int) string {
+	first, again := Queues(campaign)
+	if round > 1 {
+		return again
+	}
+	return first
+}
+
+func taskID(campaign, contact string, round int) string {
+	return campaign + ":" + contact + ":" + strconv.Itoa(round)
+}
+
 const (
 	// Asynq retries a deferral for ever: the ledger, not a retry count, says when a contact has had enough.
 	maxRetry = 1 << 30
@@ -48,13 +60,8 @@ func NewCallTask(campaign, contact string, round int, at time.Time) (*asynq.Task
 	if err != nil {
 		return nil, nil, fmt.Errorf("encode call task: %w", err)
 	}
-	queue, again := Queues(campaign)
-	if round > 1 {
-		queue = again
-	}
 	opts := []asynq.Option{
-		asynq.TaskID(campaign + ":" + contact + ":" + strconv.Itoa(round)),
-		asynq.Queue(queue), asynq.MaxRetry(maxRetry), asynq.Timeout(taskTimeout), asynq.Retention(retention),
+		asynq.TaskID(taskID(campaign, contact, round)), asynq.Queue(queueOf(campaign, round)), asynq.MaxRetry(maxRetry), asynq.Timeout(taskTimeout), asynq.Retention(retention),
 	}
 	if !at.IsZero() {
 		// Asynq keeps whole seconds and would start a task up to a second early.

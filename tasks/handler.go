@@ -125,6 +125,9 @@ func writeResult(t *asynq.Task, r Result) error {
 // round looks at the contact and takes it one attempt further. Not done and no error: look again at once.
 func (h *Handler) round(ctx context.Context, p CallPayload) (done bool, r Result, err error) {
 	rec, c, d, err := h.look(ctx, p)
+	if gone(err) {
+		return true, Result{Result: "the campaign was deleted"}, nil
+	}
 	if err != nil {
 		return false, r, err
 	}
@@ -174,9 +177,6 @@ func (h *Handler) look(ctx context.Context, p CallPayload) (ledger.Record, ledge
 	none := campaign.Decision{}
 	rec, c, err := h.ledger.Look(ctx, p.Campaign, p.Contact)
 	if err != nil {
-		if errors.Is(err, ledger.ErrNoContact) || errors.Is(err, ledger.ErrNoCampaign) {
-			err = fmt.Errorf("%w: %w", err, asynq.SkipRetry)
-		}
 		return rec, c, none, err
 	}
 	suppressed, err := h.ledger.DNCHas(ctx, rec.Contact.Number())

@@ -253,10 +253,13 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// Follow enqueues the round in which the contact is now, if it waits for one.
+// Follow enqueues the round in which the contact is now, if it is there and waits for one.
 func (p *Producer) Follow(ctx context.Context, name, contact string) error {
 	rec, c, err := p.ledger.Look(ctx, name, contact)
-	if err != nil || rec.State != campaign.Waiting {
+	if gone(err) || err == nil && rec.State != campaign.Waiting {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	if err := p.ledger.Hold(ctx, name, contact, hold(c.Rules, rec.Contact, later(rec.Due, p.now()))); err != nil {

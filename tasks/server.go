@@ -30,7 +30,10 @@ type Server struct {
 	log     zerolog.Logger
 	every   time.Duration
 	running map[string]*served
-	wg      sync.WaitGroup // servers that are shutting down
+	wg      sync.WaitGroup // servers that are shutting down, and deletions
+
+	deleting  map[string]ledger.Incarnation // campaigns whose deletion this process has tried to finish
+	abandoned time.Duration                 // after which a deletion that is not finished was interrupted
 }
 
 // served is a campaign's Asynq server; cancel makes its handlers hand over.
@@ -46,7 +49,7 @@ func NewServer(rdb redis.UniversalClient, l *ledger.Ledger, pool *line.Pool, pau
 	}
 	return &Server{
 		rdb: rdb, ledger: l, pool: pool, pauses: pauses, handler: h, log: log, every: every,
-		running: map[string]*served{},
+		running: map[string]*served{}, deleting: map[string]ledger.Incarnation{}, abandoned: time.Minute,
 	}
 }
 
@@ -90,7 +93,11 @@ func (s *Server) look(ctx context.Context) error {
 	seen := make(map[string]bool, len(campaigns))
 	for _, c := range campaigns {
 		name := c.Rules.Name
-		seen[name] = true
+		seen[name] = c.Deleting.IsZero()
+		if !c.Deleting.IsZero() {
+			s.finishDelete(ctx, c)
+			continue
+		}
 		if c.Cancelled && c.Counts.Waiting > 0 {
 			if err := s.finishCancel(ctx, name); err != nil {
 				return err
@@ -141,9 +148,28 @@ func (s *Server) finishCancel(ctx context.Context, name string) error {
 	return s.pauses.Clear(name)
 }
 
+// finishDelete deletes what a command that was interrupted has left of a campaign.
+func (s *Server) finishDelete(ctx context.Context, c ledger.Campaign) {
+	name, which := c.Rules.Name, c.Incarnation()
+	if time.Since(c.Deleting) < s.abandoned || s.deleting[name] == which {
+		return
+	}
+	s.deleting[name] = which
+	s.wg.Go(func() {
+		if _, err := finishDelete(ctx, s.rdb, name, which); err != nil && ctx.Err() == nil {
+			s.log.Error().Err(err).Str("campaign", name).Msg("delete the rest of a campaign")
+		}
+	})
+}
+
 func (s *Server) start(ctx context.Context, name string, lines int) error {
 	stop, cancel := context.WithCancel(ctx)
 	first, again := Queues(name)
+	// Producers tell Asynq of a queue once in their life, which may have been for a campaign of this name that was deleted.
+	if err := s.rdb.SAdd(ctx, asynqQueues, first, again).Err(); err != nil {
+		cancel()
+		return fmt.Errorf("serve campaign %s: %w", name, err)
+	}
 	srv := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
 		Concurrency:              lines,
 		Queues:                   map[string]int{again: 2, first: 1},

@@ -150,6 +150,31 @@ func TestUnconfirmed(t *testing.T) {
 	}
 }
 
+func TestRetryAndDelete(t *testing.T) {
+	l := setup(t)
+	must(t, "unconfirmed", "resolve", "spring", "c1", "--called", "rejected")
+	if r := must(t, "retry", "spring", "--outcome", "rejected,busy"); r.err != "spring: 1 contact to be called again\n" {
+		t.Errorf("retry says %q", r.err)
+	}
+	if r := must(t, "retry", "spring", "--outcome", "rejected", "--json"); !strings.Contains(r.out, `"retried": 0`) {
+		t.Errorf("retry again says %q", r.out)
+	}
+	rec, err := l.Contact(t.Context(), "spring", "c1")
+	if err != nil || rec.State != campaign.Waiting || rec.Round != 2 {
+		t.Errorf("c1 is %+v, %v", rec, err)
+	}
+	must(t, "cancel", "spring")
+	if r := run("retry", "spring", "--outcome", "busy"); r.code != 1 || !strings.Contains(r.err, "spring is cancelled") {
+		t.Errorf("retry of a cancelled campaign: status %d, %q", r.code, r.err)
+	}
+	if r := must(t, "delete", "spring", "--yes"); r.err != "spring is deleted, with 3 contacts\n" {
+		t.Errorf("delete says %q", r.err)
+	}
+	if r := must(t, "list", "--json"); strings.TrimSpace(r.out) != "[]" {
+		t.Errorf("list says %q", r.out)
+	}
+}
+
 func TestNoCampaigns(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("REDIS_URL", redistest.Start(t).URL())
@@ -176,6 +201,11 @@ func TestBadInput(t *testing.T) {
 		{1, "no such campaign: nope; `campaign list` shows", []string{"cancel", "nope"}},
 		{1, "no such campaign: nope; `campaign list` shows", []string{"results", "nope"}},
 		{1, "no such campaign: nope; `campaign list` shows", []string{"unconfirmed", "list", "nope"}},
+		{1, "no such campaign: nope; `campaign list` shows", []string{"delete", "nope"}},
+		{1, "no such campaign: nope; `campaign list` shows", []string{"retry", "nope", "--outcome", "busy"}},
+		{2, "there is nobody to ask: --yes goes ahead", []string{"delete", "spring"}},
+		{2, `required flag(s) "outcome" not set`, []string{"retry", "spring"}},
+		{2, `--outcome "unconfirmed": it takes one or more of answered, busy, no_answer`, []string{"retry", "spring", "--outcome", "busy,unconfirmed"}},
 		{2, `--format "xml": it takes csv or json`, []string{"results", "spring", "--format", "xml"}},
 		{2, "campaign status NAME: accepts 1 arg(s), received 0 (campaign status --help says more)", []string{"status"}},
 		{2, `unknown command "frob" for "campaign" (campaign --help says more)`, []string{"frob"}},

@@ -22,7 +22,8 @@ func newRoot() *cobra.Command {
 		Long:  "Show campaigns and steer them.\nReads REDIS_URL from the environment or from .env.",
 		RunE:  cli.Group,
 	}
-	root.AddCommand(newList(), newStatus(), newWatch(), newPause(), newResume(), newCancel(), newResults(), newUnconfirmed())
+	root.AddCommand(newList(), newStatus(), newWatch(), newPause(), newResume(), newCancel(), newRetry(), newDelete(), newResults(),
+		newUnconfirmed())
 	return root
 }
 

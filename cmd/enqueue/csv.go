@@ -326,6 +326,9 @@ func createCampaign(ctx context.Context, led *ledger.Ledger, rules campaign.Rule
 	if errors.Is(err, ledger.ErrCancelled) {
 		return fmt.Errorf("campaign %s is cancelled; give the campaign file another name to start anew", rules.Name)
 	}
+	if errors.Is(err, ledger.ErrDeleting) {
+		return fmt.Errorf("campaign %s is being deleted; try again in a moment", rules.Name)
+	}
 	return err
 }
 

@@ -76,3 +76,11 @@ func Bar(done, total, width int) string {
 
 // Ago is a short duration.
 func Ago(d time.Duration) string { return d.Round(time.Second).String() }
+
+// Count is a number of things: 1 contact, 2 contacts.
+func Count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -1,0 +1,120 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ringqueue/ringqueue/ledger"
+)
+
+// asynqQueues is Asynq's set of the queues that there are.
+const asynqQueues = "asynq:queues"
+
+// handOver is how long a deletion waits for handlers to let go of their tasks. They can do no harm: nothing is claimed any
+// more.
+const handOver = 5 * time.Second
+
+// Delete deletes a campaign: its two queues whole, its contacts and their attempts. It is ledger.ErrLive while calls are
+// live. What is interrupted is finished by a worker, or by another Delete. It says how many contacts there were.
+func Delete(ctx context.Context, rdb redis.UniversalClient, campaign string) (int, error) {
+	which, err := ledger.New(rdb).BeginDelete(ctx, campaign)
+	if err != nil {
+		return 0, err
+	}
+	return finishDelete(ctx, rdb, campaign, which)
+}
+
+// finishDelete deletes a campaign whose deletion has begun. The queues go first and the campaign's own record last, so that
+// what was interrupted is seen.
+func finishDelete(ctx context.Context, rdb redis.UniversalClient, campaign string, which ledger.Incarnation) (int, error) {
+	if err := handedOver(ctx, rdb, campaign); err != nil {
+		return 0, err
+	}
+	if err := eraseQueues(ctx, rdb, campaign); err != nil {
+		return 0, err
+	}
+	n := 0
+	err := ledger.New(rdb).Erase(ctx, campaign, which, func(contacts []ledger.Standing) error {
+		n += len(contacts)
+		return eraseTasks(ctx, rdb, campaign, contacts)
+	})
+	return n, err
+}
+
+// handedOver waits until no handler has a task of the campaign: a worker stops serving it within a second or two.
+func handedOver(ctx context.Context, rdb redis.UniversalClient, campaign string) error {
+	first, again := Queues(campaign)
+	ctx, cancel := context.WithTimeout(ctx, handOver)
+	defer cancel()
+	for {
+		// Not the Inspector, which fails on a queue some of whose tasks are gone.
+		active := int64(0)
+		for _, queue := range []string{first, again} {
+			n, err := rdb.LLen(ctx, queuePrefix(queue)+"active").Result()
+			if err != nil {
+				return fmt.Errorf("read queue %s: %w", queue, err)
+			}
+			active += n
+		}
+		if active == 0 {
+			return nil
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return nil // of a worker that was killed: nobody lets go of it
+			}
+			return ctx.Err() //nolint:wrapcheck // of the caller
+		}
+	}
+}
+
+// eraseTasks deletes the tasks of all rounds of some contacts, in whatever state: their ids are known.
+func eraseTasks(ctx context.Context, rdb redis.UniversalClient, campaign string, contacts []ledger.Standing) error {
+	_, err := rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, c := range contacts {
+			for round := 1; round <= c.Round; round++ {
+				p.Unlink(ctx, queuePrefix(queueOf(campaign, round))+"t:"+taskID(campaign, c.Contact, round))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("delete tasks of %s: %w", campaign, err)
+	}
+	return nil
+}
+
+// eraseQueues deletes all that Asynq keeps of the campaign's queues. Its own DeleteQueue refuses a queue with tasks that a
+// killed worker holds, and leaves completed tasks, the pause mark and the statistics behind.
+func eraseQueues(ctx context.Context, rdb redis.UniversalClient, campaign string) error {
+	first, again := Queues(campaign)
+	today := time.Now().UTC()
+	_, err := rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, queue := range []string{first, again} {
+			p.SRem(ctx, asynqQueues, queue)
+			for _, key := range []string{
+				"pending", "active", "lease", "scheduled", "retry", "archived", "completed", "paused", "processed", "failed", "groups",
+			} {
+				p.Unlink(ctx, queuePrefix(queue)+key)
+			}
+			for day := range 92 { // Asynq keeps a quarter
+				date := today.AddDate(0, 0, 1-day).Format("2006-01-02")
+				p.Unlink(ctx, queuePrefix(queue)+"processed:"+date)
+				p.Unlink(ctx, queuePrefix(queue)+"failed:"+date)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("delete queues of %s: %w", campaign, err)
+	}
+	return nil
+}
+
+func queuePrefix(queue string) string { return "asynq:{" + queue + "}:" }
