@@ -138,6 +138,7 @@ func (o *owned) watch(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt
 		began     = time.Now().Add(-sinceOnRedis(a))
 		looked    = began
 		cancelled time.Time
+		giveUp    = agentDidNotAnswer(rules) // what a call is that DELETE has ended
 		failures  int
 		lingering int
 	)
@@ -167,7 +168,7 @@ func (o *owned) watch(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt
 		case errors.Is(err, ringout.ErrNotFound):
 			v := campaign.Missed(seen)
 			if v.Outcome == campaign.Unconfirmed && !cancelled.IsZero() && !seen.CallerAnswered && time.Since(looked) < 5*o.pool.cfg.PollInterval {
-				v = agentDidNotAnswer(rules)
+				v = giveUp
 			}
 			return judgement{Verdict: v}, seen, true
 		case err != nil:
@@ -187,7 +188,7 @@ func (o *owned) watch(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt
 		v := campaign.Classify(seen)
 		if v.Ended {
 			if !cancelled.IsZero() && !seen.CallerAnswered {
-				v = agentDidNotAnswer(rules)
+				v = giveUp
 			}
 			unclear := campaign.Unclear(seen) && time.Since(looked) > 2*o.pool.cfg.PollInterval
 			return judgement{Verdict: v, unclear: unclear}, seen, true
@@ -198,9 +199,16 @@ func (o *owned) watch(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt
 				return judgement{Verdict: m}, seen, true
 			}
 		}
-		if !seen.CallerAnswered && cancelled.IsZero() && time.Since(began) >= rules.RingLimit {
-			if o.cancelCall(a) {
-				cancelled = time.Now()
+		// RingCentral lets a call go on whose DELETE comes after the agent has answered.
+		if !seen.CallerAnswered && cancelled.IsZero() {
+			unwanted := o.pool.isCancelled(ref.Campaign)
+			if unwanted || time.Since(began) >= rules.RingLimit {
+				if o.cancelCall(a, unwanted) {
+					cancelled = time.Now()
+				}
+				if unwanted {
+					giveUp = campaign.Verdict{Ended: true, Detail: "the campaign was cancelled while the agent's phone rang"}
+				}
 			}
 		}
 		if time.Since(began) >= rules.LongestCall {
@@ -239,17 +247,21 @@ func (o *owned) pollAfter(seen campaign.Seen, failures int) time.Duration {
 	return o.Extension.pollEvery(d)
 }
 
-// cancelCall asks RingCentral to stop ringing an agent; true if it agreed.
-func (o *owned) cancelCall(a campaign.Attempt) bool {
+// cancelCall asks RingCentral to stop ringing an agent, who does not answer or is not to; true if it agreed.
+func (o *owned) cancelCall(a campaign.Attempt, unwanted bool) bool {
 	log := o.pool.log.With().Str("line", o.Name).Logger()
 	if _, err := o.Extension.Wait(o.ctx, ringout.Heavy); err != nil {
 		return false
 	}
 	if err := o.Extension.Calls.Cancel(o.ctx, a.RingOutID); err != nil {
-		log.Warn().Err(err).Msg("a call that the agent does not answer was not cancelled")
+		log.Warn().Err(err).Msg("a call that the agent has not answered was not cancelled")
 		return false
 	}
-	log.Info().Msg("the agent does not answer: call cancelled")
+	why := "the agent does not answer"
+	if unwanted {
+		why = "the campaign is cancelled"
+	}
+	log.Info().Msg(why + ": call cancelled")
 	return true
 }
 

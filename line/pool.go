@@ -91,6 +91,8 @@ type Pool struct {
 	owned map[string]*owned // by number
 	teams map[string]*queue
 	first chan struct{} // closed after the first round of leasing
+
+	cancelled map[string]bool // campaigns whose ringing calls are to be given up
 }
 
 // owned is a line while this worker has its lease.
@@ -100,6 +102,7 @@ type owned struct {
 	ctx    context.Context //nolint:containedctx // ends with the lease
 	cancel context.CancelFunc
 	waking bool // guarded by the pool's lock: a look is due when its extension's suspension ends
+	paused bool // guarded by the pool's lock: the agent has a break
 }
 
 // NewPool returns a pool that leases nothing until Run.
@@ -237,13 +240,15 @@ func (p *Pool) leaseAll(ctx context.Context) {
 		case !rec.ours && have != nil:
 			p.log.Warn().Str("line", l.Name).Msg("lease lost to another worker")
 			p.drop(have)
+		case rec.ours:
+			p.rest(have, rec.paused)
 		}
 	}
 }
 
 // begin starts to own a line, from whatever its record says.
 func (p *Pool) begin(l Line, rec record) {
-	o := &owned{Line: l, pool: p}
+	o := &owned{Line: l, pool: p, paused: rec.paused}
 	o.ctx, o.cancel = context.WithCancel(p.ctx)
 	p.mu.Lock()
 	p.owned[l.Number] = o
@@ -299,6 +304,10 @@ func (o *owned) idle() {
 func (p *Pool) match(q *queue) {
 	for i := 0; i < len(q.idle); {
 		l := q.idle[i]
+		if l.paused {
+			i++
+			continue
+		}
 		if d, _ := l.Extension.suspension(); d > 0 {
 			p.wake(q, l, d)
 			i++
@@ -358,6 +367,9 @@ func (p *Pool) Acquire(ctx context.Context, r Request) (*Seat, error) {
 		switch {
 		case err == nil:
 			return &Seat{Ref: ref, line: l}, nil
+		case errors.Is(err, errPaused):
+			p.rest(l, true)
+			l.idle()
 		case errors.Is(err, errNotFree):
 			// The record knows better than this process: drop the line, the next leasing begins it anew.
 			p.drop(l)

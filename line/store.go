@@ -27,6 +27,8 @@ var (
 	freeSource string
 	//go:embed scripts/block.lua
 	blockSource string
+	//go:embed scripts/pause.lua
+	pauseSource string
 )
 
 // keyLines is the set of all lines' numbers that workers ever had; docs/redis-keys.md lists the keys.
@@ -67,6 +69,8 @@ type record struct {
 	state State
 	rest  time.Duration
 	ref   campaign.Ref
+
+	paused bool
 }
 
 func (s store) takeLease(ctx context.Context, worker string, ttl time.Duration, l Line, note string) (record, error) {
@@ -74,7 +78,7 @@ func (s store) takeLease(ctx context.Context, worker string, ttl time.Duration, 
 	if err != nil {
 		return record{}, fmt.Errorf("lease line %s: %w", l.Name, err)
 	}
-	if len(r) != 6 {
+	if len(r) != 7 {
 		return record{}, fmt.Errorf("lease line %s: unexpected reply", l.Name)
 	}
 	rest, err := strconv.ParseInt(r[2], 10, 64)
@@ -83,7 +87,7 @@ func (s store) takeLease(ctx context.Context, worker string, ttl time.Duration, 
 	}
 	return record{
 		ours: r[0] != "0", taken: r[0] == "2", state: State(r[1]), rest: time.Duration(rest) * time.Millisecond,
-		ref: campaign.Ref{Token: r[3], Campaign: r[4], Contact: r[5]},
+		ref: campaign.Ref{Token: r[3], Campaign: r[4], Contact: r[5]}, paused: r[6] == "1",
 	}, nil
 }
 
@@ -91,12 +95,18 @@ func (s store) giveLease(ctx context.Context, worker, number string) error {
 	return s.unlease.Run(ctx, s.rdb, []string{keyLine(number)}, worker).Err()
 }
 
-var errNotFree = errors.New("the line is not free")
+var (
+	errNotFree = errors.New("the line is not free")
+	errPaused  = errors.New("the agent has a break")
+)
 
 func (s store) takeLine(ctx context.Context, worker, number string, ref campaign.Ref) error {
 	r, err := s.occupy.Run(ctx, s.rdb, []string{keyLine(number)}, worker, ref.Token, ref.Campaign, ref.Contact).Text()
 	if err != nil {
 		return fmt.Errorf("occupy line: %w", err)
+	}
+	if r == "paused" {
+		return errPaused
 	}
 	if r != "ok" {
 		return fmt.Errorf("%w: %s", errNotFree, r)
@@ -122,6 +132,7 @@ type Info struct {
 	Since              time.Time
 	Note               string    // why it is not dialling, in words
 	Seen               time.Time // when a worker last asked for it
+	Paused             time.Time // since when the agent has a break; zero: none
 	Agreed             string    // run id of the Redis for which its calls were compared with RingCentral's records
 }
 
@@ -150,6 +161,7 @@ func List(ctx context.Context, rdb redis.UniversalClient) ([]Info, error) {
 		l := Info{
 			Name: h["name"], Number: numbers[i], Team: h["team"], State: State(h["state"]), Until: at(h["until"]),
 			Campaign: h["campaign"], Contact: h["contact"], Since: at(h["since"]), Note: h["note"], Seen: at(h["seen"]), Agreed: h["agreed"],
+			Paused: at(h["paused"]),
 		}
 		if at(h["lease"]).After(now) {
 			l.Worker = h["owner"]

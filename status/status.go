@@ -141,6 +141,9 @@ func (r *Reader) of(ctx context.Context, c ledger.Campaign, lines []line.Info, a
 	return s, nil
 }
 
+// onBreak stands for a line that would be free if its agent had no break.
+const onBreak line.State = "on a break"
+
 // blockedLines says why no line of a team is free; nothing if one is.
 func blockedLines(team string, lines []line.Info, now time.Time) []string {
 	var (
@@ -168,6 +171,10 @@ func blockedLines(team string, lines []line.Info, now time.Time) []string {
 			}
 			continue
 		}
+		if !l.Paused.IsZero() && l.State == line.Free {
+			doing[onBreak]++
+			continue
+		}
 		doing[l.State]++
 		if l.State == line.Blocked {
 			reasons = append(reasons, fmt.Sprintf("line %s is blocked: it is not known whether its last call is over", l.Name))
@@ -182,7 +189,7 @@ func blockedLines(team string, lines []line.Info, now time.Time) []string {
 	reasons = append(reasons, sorted(notes)...)
 	if doing[line.Free] == 0 {
 		var parts []string
-		for _, s := range []line.State{line.Occupied, line.WrapUp, line.Cooling, line.Blocked} {
+		for _, s := range []line.State{line.Occupied, line.WrapUp, line.Cooling, line.Blocked, onBreak} {
 			if doing[s] > 0 {
 				parts = append(parts, fmt.Sprintf("%d %s", doing[s], strings.ReplaceAll(string(s), "_", "-")))
 			}

@@ -91,6 +91,7 @@ func (s *Server) look(ctx context.Context) error {
 		return err
 	}
 	seen := make(map[string]bool, len(campaigns))
+	unwanted := map[string]bool{}
 	for _, c := range campaigns {
 		name := c.Rules.Name
 		seen[name] = c.Deleting.IsZero()
@@ -102,6 +103,9 @@ func (s *Server) look(ctx context.Context) error {
 			if err := s.finishCancel(ctx, name); err != nil {
 				return err
 			}
+		}
+		if c.Cancelled && c.Counts.Live > 0 {
+			unwanted[name] = true
 		}
 		_, runs := s.running[name]
 		open := c.Counts.Open()
@@ -126,6 +130,7 @@ func (s *Server) look(ctx context.Context) error {
 			s.stop(name)
 		}
 	}
+	s.pool.CancelRinging(unwanted)
 	return nil
 }
 

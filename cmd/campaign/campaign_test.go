@@ -175,6 +175,33 @@ func TestRetryAndDelete(t *testing.T) {
 	}
 }
 
+func TestLines(t *testing.T) {
+	t.Chdir(t.TempDir())
+	server := redistest.Start(t)
+	t.Setenv("REDIS_URL", server.URL())
+	rdb := server.Client(t)
+	if r := must(t, "lines"); r.out != "" || !strings.Contains(r.err, "no lines yet") {
+		t.Errorf("lines says %q %q", r.out, r.err)
+	}
+	if r := run("lines", "pause", "alice"); r.code != 1 || !strings.Contains(r.err, "no worker has published a line yet") {
+		t.Errorf("pause says %d %q", r.code, r.err)
+	}
+	rdb.SAdd(t.Context(), "ringqueue:lines", "+16505550001")
+	rdb.HSet(t.Context(), "ringqueue:{line:+16505550001}", "name", "alice", "team", "sales", "owner", "w1", "lease", time.Now().Add(time.Hour).UnixMilli())
+	must(t, "lines", "pause", "alice")
+	var lines []map[string]any
+	if err := json.Unmarshal([]byte(must(t, "lines", "--json").out), &lines); err != nil || len(lines) != 1 {
+		t.Fatal(err)
+	}
+	if l := lines[0]; l["name"] != "alice" || l["number"] != "…0001" || l["state"] != "free" || l["paused"] != true || !strings.HasPrefix(l["doing"].(string), "on a break since") {
+		t.Errorf("line is %v", l)
+	}
+	must(t, "lines", "resume", "sales/alice")
+	if r := must(t, "lines"); !strings.Contains(r.out, "alice  sales  …0001   free") {
+		t.Errorf("lines says\n%s", r.out)
+	}
+}
+
 func TestNoCampaigns(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("REDIS_URL", redistest.Start(t).URL())

@@ -44,7 +44,7 @@ func newResume() *cobra.Command {
 
 func newCancel() *cobra.Command {
 	return &cobra.Command{
-		Use: "cancel NAME", Short: "End a campaign for good; calls that are live go on to their end", Args: cobra.ExactArgs(1),
+		Use: "cancel NAME", Short: "End a campaign for good; conversations go on, calls that only ring the agent do not", Args: cobra.ExactArgs(1),
 		RunE: onRedis(func(cmd *cobra.Command, rdb redis.UniversalClient, args []string) error {
 			name := args[0]
 			n, err := tasks.Cancel(cmd.Context(), rdb, name)

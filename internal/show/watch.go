@@ -105,7 +105,7 @@ func (w *Watcher) show(ctx context.Context, s status.Status) error {
 	fmt.Fprintf(&b, "%s\n", Line(s))
 	for _, l := range lines {
 		if l.Team == s.Team {
-			fmt.Fprintf(&b, "  %-12s %s\n", l.Name, doing(l))
+			fmt.Fprintf(&b, "  %-12s %s\n", l.Name, Doing(l, time.Now()))
 		}
 	}
 	for _, r := range s.BlockedBy {
@@ -147,24 +147,6 @@ func (w *Watcher) left(s status.Status) string {
 		return ""
 	}
 	return "about " + Ago(time.Since(w.began)/time.Duration(done)*time.Duration(open)) + " left"
-}
-
-func doing(l line.Info) string {
-	switch {
-	case l.Worker == "":
-		return "no worker"
-	case l.Note != "":
-		return "waits: " + l.Note
-	}
-	switch l.State {
-	case line.Occupied:
-		return "on a call since " + Ago(time.Since(l.Since))
-	case line.WrapUp, line.Cooling:
-		return strings.ReplaceAll(string(l.State), "_", "-") + " for another " + Ago(max(time.Until(l.Until), 0))
-	case line.Blocked:
-		return "blocked: not known whether its call is over"
-	}
-	return "free"
 }
 
 // news reads what happened since the last look, in words.

@@ -2,6 +2,7 @@
 -- name, team, seen (ms): who it is, and when a worker last asked for it
 -- owner, lease (ms): the worker that has it, and until when
 -- state: '' (free), occupied, wrap_up, cooling, blocked; until (ms): the end of wrap_up and cooling
+-- paused (ms): since when the agent has a break; only a person ends it
 -- token, campaign, contact, since (ms): the attempt that occupies it; note: what to tell people
 
 local function now_ms()
