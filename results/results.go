@@ -23,14 +23,25 @@ type Format string
 
 // The formats.
 const (
-	CSV  Format = "csv"
-	JSON Format = "json" // one array of objects
+	CSV   Format = "csv"
+	JSON  Format = "json"  // one array of objects
+	Lines Format = "jsonl" // one object per line
 )
+
+// Formats lists all formats.
+func Formats() []Format { return []Format{CSV, JSON, Lines} }
 
 // Options say what to write.
 type Options struct {
 	Format   Format
-	Attempts bool // one row per attempt instead of per contact
+	Attempts bool               // one row per attempt instead of per contact
+	Outcomes []campaign.Outcome // only rows with one of these; none: all
+	Since    time.Time          // only rows whose (last) attempt ended then or later; zero: all
+}
+
+// wants says whether a row is wanted that has this outcome and whose attempt ended at this instant, zero for none.
+func (o Options) wants(outcome campaign.Outcome, ended time.Time) bool {
+	return (len(o.Outcomes) == 0 || slices.Contains(o.Outcomes, outcome)) && (o.Since.IsZero() || !ended.Before(o.Since) && !ended.IsZero())
 }
 
 // The contract's columns, before the list's own.
@@ -41,41 +52,78 @@ var (
 	attemptColumns = []string{"attempt", "charged", "detail"}
 )
 
-// Write writes the results of a campaign; an unknown one is ledger.ErrNoCampaign.
+// Write writes the results of a campaign, in the order of their import; an unknown one is ledger.ErrNoCampaign.
 func Write(ctx context.Context, l *ledger.Ledger, name string, w io.Writer, o Options) error {
-	if _, err := l.Campaign(ctx, name); err != nil {
+	out, err := newWriter(ctx, l, name, w, o)
+	if err != nil {
 		return err
+	}
+	if err := l.Each(ctx, name, out.contact); err != nil {
+		return err
+	}
+	return out.close()
+}
+
+// writer writes rows of one campaign.
+type writer struct {
+	Options
+	columns  []string
+	lists    [][]int
+	buffered *bufio.Writer
+	encoder  encoder
+}
+
+func newWriter(ctx context.Context, l *ledger.Ledger, name string, w io.Writer, o Options) (*writer, error) {
+	if _, err := l.Campaign(ctx, name); err != nil {
+		return nil, err
 	}
 	headers, err := l.Headers(ctx, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	columns := slices.Clone(contactColumns)
 	if o.Attempts {
 		columns = append(columns, attemptColumns...)
 	}
-	lists, columns := placeOwn(columns, headers)
-	buffered := bufio.NewWriter(w)
-	out := newEncoder(o.Format, buffered, columns)
-	if err := l.Each(ctx, name, func(r ledger.Record) error {
-		if !o.Attempts {
-			a := last(r.Attempts)
-			return out.row(row(columns, lists, r, a, r.Outcome, len(r.Attempts)))
-		}
-		for i, a := range r.Attempts {
-			cells := row(columns, lists, r, a, a.Outcome, i+1)
-			at := len(contactColumns)
-			cells[at], cells[at+1], cells[at+2] = a.N, a.Charged, a.Detail
-			if err := out.row(cells); err != nil {
-				return err
-			}
-		}
-		return nil
-	}); err != nil {
-		return err
-	}
-	return errors.Join(out.close(), buffered.Flush())
+	out := &writer{Options: o, buffered: bufio.NewWriter(w)}
+	out.lists, out.columns = placeOwn(columns, headers)
+	out.encoder = newEncoder(o.Format, out.buffered, out.columns)
+	return out, nil
 }
+
+// contact writes the rows of a contact.
+func (w *writer) contact(r ledger.Record) error {
+	if !w.Attempts {
+		a := last(r.Attempts)
+		if !w.wants(r.Outcome, a.EndedAt) {
+			return nil
+		}
+		return w.encoder.row(row(w.columns, w.lists, r, a, r.Outcome, len(r.Attempts)))
+	}
+	for i := range r.Attempts {
+		if err := w.attempt(r, i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attempt writes the row of one of a contact's attempts, counted from 0.
+func (w *writer) attempt(r ledger.Record, i int) error {
+	a := r.Attempts[i]
+	if !w.wants(a.Outcome, a.EndedAt) {
+		return nil
+	}
+	cells := row(w.columns, w.lists, r, a, a.Outcome, i+1)
+	at := len(contactColumns)
+	cells[at], cells[at+1], cells[at+2] = a.N, a.Charged, a.Detail
+	return w.encoder.row(cells)
+}
+
+// flush lets a reader see what was written.
+func (w *writer) flush() error { return errors.Join(w.encoder.flush(), w.buffered.Flush()) }
+
+func (w *writer) close() error { return errors.Join(w.encoder.close(), w.buffered.Flush()) }
 
 // placeOwn says where each cell of each imported list goes: after our columns, lists with equal headers side by side. A
 // header that is one of ours gets "list_" in front, and one that a list has twice gets "_2" behind it the second time:
@@ -143,12 +191,16 @@ func last(attempts []campaign.Attempt) campaign.Attempt {
 
 type encoder interface {
 	row(cells []any) error
+	flush() error
 	close() error
 }
 
 func newEncoder(f Format, w *bufio.Writer, columns []string) encoder {
-	if f == JSON {
-		return &jsonEncoder{w: w, columns: columns}
+	switch f {
+	case JSON:
+		return &jsonEncoder{w: w, columns: columns, begin: "[\n", between: ",\n", end: "\n]\n", none: "[]\n"}
+	case Lines:
+		return &jsonEncoder{w: w, columns: columns, between: "\n", end: "\n"}
 	}
 	return newCSV(w, columns)
 }
@@ -160,7 +212,11 @@ type csvEncoder struct {
 
 func newCSV(w io.Writer, columns []string) *csvEncoder {
 	e := &csvEncoder{w: csv.NewWriter(w)}
-	e.err = e.w.Write(columns)
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = noFormula(c)
+	}
+	e.err = e.w.Write(names)
 	return e
 }
 
@@ -172,7 +228,7 @@ func (e *csvEncoder) row(cells []any) error {
 	for i, c := range cells {
 		switch c := c.(type) {
 		case string:
-			texts[i] = c
+			texts[i] = noFormula(c)
 		case int:
 			texts[i] = strconv.Itoa(c)
 		case bool:
@@ -182,26 +238,32 @@ func (e *csvEncoder) row(cells []any) error {
 	return e.w.Write(texts)
 }
 
-func (e *csvEncoder) close() error {
+func (e *csvEncoder) flush() error {
 	e.w.Flush()
 	return errors.Join(e.err, e.w.Error())
 }
+
+func (e *csvEncoder) close() error { return e.flush() }
 
 // jsonEncoder writes objects whose keys are in the columns' order.
 type jsonEncoder struct {
 	w       *bufio.Writer
 	columns []string
 	rows    int
+	flushed bool // the last line is complete
+
+	begin, between, end, none string // what stands around the objects, and in place of them
 }
 
 func (e *jsonEncoder) row(cells []any) error {
 	var b bytes.Buffer
 	if e.rows == 0 {
-		b.WriteString("[\n")
-	} else {
-		b.WriteString(",\n")
+		b.WriteString(e.begin)
+	} else if !e.flushed {
+		b.WriteString(e.between)
 	}
 	e.rows++
+	e.flushed = false
 	b.WriteByte('{')
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // an ampersand in a name is no HTML
@@ -227,10 +289,23 @@ func (e *jsonEncoder) row(cells []any) error {
 	return err
 }
 
+// flush ends a line of JSON Lines; an array cannot be read before its end.
+func (e *jsonEncoder) flush() error {
+	if e.rows == 0 || e.flushed || e.begin != "" {
+		return nil
+	}
+	e.flushed = true
+	_, err := e.w.WriteString(e.end)
+	return err
+}
+
 func (e *jsonEncoder) close() error {
-	text := "\n]\n"
-	if e.rows == 0 {
-		text = "[]\n"
+	text := e.end
+	switch {
+	case e.rows == 0:
+		text = e.none
+	case e.flushed:
+		return nil
 	}
 	_, err := e.w.WriteString(text)
 	return err

@@ -202,6 +202,37 @@ func TestLines(t *testing.T) {
 	}
 }
 
+func TestEvents(t *testing.T) {
+	setup(t)
+	var events []map[string]any
+	if err := json.Unmarshal([]byte(must(t, "events", "spring", "--json").out), &events); err != nil {
+		t.Fatal(err)
+	}
+	if len(events) != 2 || events[0]["kind"] != "claimed" || events[1]["kind"] != "settled" || events[1]["contact_id"] != "c1" || events[1]["line"] != "alice" {
+		t.Errorf("events are %v", events)
+	}
+	if r := must(t, "events", "spring", "--last", "1"); strings.Count(r.out, "\n") != 1 || !strings.Contains(r.out, "  contact c1, attempt 1 on alice: settled unconfirmed\n") {
+		t.Errorf("events says %q", r.out)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var out bytes.Buffer
+	root := newRoot()
+	root.SetArgs([]string{"events", "spring", "--follow", "--json"})
+	root.SetOut(writerFunc(func(p []byte) (int, error) {
+		if strings.Count(out.String()+string(p), "\n") == 2 {
+			cancel() // by hand
+		}
+		return out.Write(p)
+	}))
+	if code := cli.Run(ctx, root); code != 0 || strings.Count(out.String(), "\n") != 2 {
+		t.Errorf("status %d, %q", code, out.String())
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
 func TestNoCampaigns(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("REDIS_URL", redistest.Start(t).URL())
@@ -233,7 +264,11 @@ func TestBadInput(t *testing.T) {
 		{2, "there is nobody to ask: --yes goes ahead", []string{"delete", "spring"}},
 		{2, `required flag(s) "outcome" not set`, []string{"retry", "spring"}},
 		{2, `--outcome "unconfirmed": it takes one or more of answered, busy, no_answer`, []string{"retry", "spring", "--outcome", "busy,unconfirmed"}},
-		{2, `--format "xml": it takes csv or json`, []string{"results", "spring", "--format", "xml"}},
+		{2, `--format "xml": it takes csv, json or jsonl`, []string{"results", "spring", "--format", "xml"}},
+		{2, "--follow prints rows as they come: it takes --format csv or jsonl", []string{"results", "spring", "--follow", "--format", "json"}},
+		{2, `--since "soon": it takes a duration such as 24h`, []string{"results", "spring", "--since", "soon"}},
+		{2, `--outcome "lost": it takes one or more of answered`, []string{"results", "spring", "--outcome", "lost"}},
+		{1, "no such campaign: nope; `campaign list` shows", []string{"events", "nope"}},
 		{2, "campaign status NAME: accepts 1 arg(s), received 0 (campaign status --help says more)", []string{"status"}},
 		{2, `unknown command "frob" for "campaign" (campaign --help says more)`, []string{"frob"}},
 		{2, `unknown command "stauts" for "campaign" Did you mean this? status`, []string{"stauts"}},

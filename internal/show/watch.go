@@ -165,14 +165,7 @@ func (w *Watcher) news(ctx context.Context) ([]string, error) {
 		if e.Kind == "claimed" {
 			continue
 		}
-		text := fmt.Sprintf("contact %s: %s", e.Contact, e.Kind)
-		if e.Attempt > 0 {
-			text = fmt.Sprintf("contact %s, attempt %d on %s: %s", e.Contact, e.Attempt, e.Line, e.Kind)
-		}
-		if e.Text != "" {
-			text += " " + e.Text
-		}
-		texts = append(texts, text)
+		texts = append(texts, Event(e))
 	}
 	return texts, nil
 }
