@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +200,27 @@ func TestLines(t *testing.T) {
 	must(t, "lines", "resume", "sales/alice")
 	if r := must(t, "lines"); !strings.Contains(r.out, "alice  sales  …0001   free") {
 		t.Errorf("lines says\n%s", r.out)
+	}
+}
+
+func TestReport(t *testing.T) {
+	setup(t)
+	if r := must(t, "report", "spring"); !strings.Contains(r.out, "spring: running, 0 of 3 contacts done, 1 calls") {
+		t.Errorf("report says\n%s", r.out)
+	}
+	if r := must(t, "report", "spring", "--html", "spring.html"); r.out != "" || r.err != "report written to spring.html\n" {
+		t.Errorf("report says %q %q", r.out, r.err)
+	}
+	src, err := os.ReadFile("spring.html")
+	if err != nil || !strings.Contains(string(src), "<h1>spring</h1>") || !strings.HasSuffix(strings.TrimSpace(string(src)), "</html>") {
+		t.Errorf("the page is %q, %v", src, err)
+	}
+	if r := run("report", "spring", "--html", "no/such/folder/x.html"); r.code != 2 || !strings.Contains(r.err, "--html: ") {
+		t.Errorf("status %d, %q", r.code, r.err)
+	}
+	var model map[string]any
+	if err := json.Unmarshal([]byte(must(t, "report", "spring", "--json").out), &model); err != nil || model["calls"] == nil {
+		t.Errorf("%v, %v", model, err)
 	}
 }
 

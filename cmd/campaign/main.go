@@ -23,7 +23,7 @@ func newRoot() *cobra.Command {
 		RunE:  cli.Group,
 	}
 	root.AddCommand(newList(), newStatus(), newWatch(), newPause(), newResume(), newCancel(), newRetry(), newDelete(), newResults(),
-		newUnconfirmed(), newLines(), newEvents())
+		newUnconfirmed(), newLines(), newEvents(), newReport())
 	return root
 }
 
