@@ -459,7 +459,7 @@ func (r *Reader) fullName(cells []string) string {
 func (r *Reader) id(cells, numbers []string) string {
 	if i := r.columns.id; i >= 0 {
 		id := strings.TrimFunc(cells[i], unicode.IsSpace)
-		if usableID(id, numbers) && !r.isNumber(id) {
+		if usableID(id, numbers) && !r.numbering.isNumber(id) {
 			return id
 		}
 	}
@@ -504,12 +504,12 @@ func usableID(id string, numbers []string) bool {
 
 // isNumber reports whether an id is somebody's phone number. Plain digits must be ten, or begin with 0, to be taken for one:
 // there are more customer numbers of eight digits than phone numbers.
-func (r *Reader) isNumber(id string) bool {
+func (n *numbering) isNumber(id string) bool {
 	written, why := canonical(id)
 	if why != flawNone || len(written) < shortest || len(written) < 10 && !dialled(written) {
 		return false
 	}
-	_, valid := r.numbering.e164(written)
+	_, valid := n.e164(written)
 	return valid
 }
 

@@ -40,6 +40,7 @@ type Tally struct {
 	Duplicates int                     `json:"duplicates"` // another row has this number or id
 	Suppressed int                     `json:"suppressed"` // on the do-not-call list
 	Held       int                     `json:"held"`       // of those added: not called now, by Reasons
+	Rejected   int                     `json:"-"`          // cannot be called; only Intake.Stream counts them
 	Reasons    map[campaign.Reason]int `json:"-"`
 }
 

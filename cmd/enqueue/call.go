@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,14 +10,13 @@ import (
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/contactlist"
 	"github.com/ringqueue/ringqueue/internal/cli"
-	"github.com/ringqueue/ringqueue/ledger"
 	"github.com/ringqueue/ringqueue/tasks"
 )
 
 func newCall() *cobra.Command {
 	var (
 		file, to, name string
-		update         bool
+		update, asJSON bool
 	)
 	cmd := &cobra.Command{
 		Use:     "call",
@@ -26,19 +24,20 @@ func newCall() *cobra.Command {
 		Example: "  enqueue call --campaign renewals.yaml --to \"+16505550123\" --name \"Ada Example\"",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return enqueueCall(cmd, file, to, name, update)
+			return enqueueCall(cmd, file, to, name, update, asJSON)
 		},
 	}
 	cmd.Flags().StringVar(&file, "campaign", "", "campaign file (YAML)")
 	cmd.Flags().StringVar(&to, "to", "", "the contact's number")
 	cmd.Flags().StringVar(&name, "name", "", "the contact's name")
 	cmd.Flags().BoolVar(&update, "update", false, "replace the rules of a campaign that exists with other ones")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	must(cmd.MarkFlagRequired("campaign"))
 	must(cmd.MarkFlagRequired("to"))
 	return cmd
 }
 
-func enqueueCall(cmd *cobra.Command, file, to, name string, update bool) (err error) {
+func enqueueCall(cmd *cobra.Command, file, to, name string, update, asJSON bool) (err error) {
 	ctx := cmd.Context()
 	rules, err := readRules(file)
 	if err != nil {
@@ -56,51 +55,26 @@ func enqueueCall(cmd *cobra.Command, file, to, name string, update bool) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, rdb.Close()) }()
-	led := ledger.New(rdb)
-	if err := createCampaign(ctx, led, rules, update); err != nil {
-		return err
-	}
-	idKey, err := led.IDKey(ctx)
+	intake, err := tasks.NewProducer(rdb).Open(ctx, rules, tasks.Open{Columns: []string{"number", "name"}, Update: update})
 	if err != nil {
-		return err
+		return explainCreate(rules.Name, err)
 	}
-	header, err := led.AddHeader(ctx, rules.Name, []string{"number", "name"})
+	answer, held, err := intake.Call(ctx, tasks.Contact{Number: to, Name: name, Values: []string{to, name}})
 	if err != nil {
-		return err
+		return explainCreate(rules.Name, err)
 	}
-	producer := tasks.NewProducer(rdb)
-	one := &single{contact: campaign.Contact{
-		ID: contactlist.ContactID(idKey, number), Numbers: []string{number}, Name: name, List: header, Values: []string{to, name},
-	}}
-	t, err := producer.Import(ctx, rules, one, nil)
-	if err != nil {
-		return err
+	if asJSON {
+		return cli.JSON(cmd.OutOrStdout(), map[string]any{"campaign": rules.Name, "answer": answer, "held_by": held})
 	}
 	text := "will be called"
 	switch {
-	case t.Known+t.Duplicates > 0:
+	case answer == tasks.AlreadyIn:
 		text = "is in the campaign already and is not called again"
-	case t.Suppressed > 0:
+	case answer == tasks.Suppressed:
 		text = "is on the do-not-call list and is not called"
-	case t.Held > 0:
-		for reason := range t.Reasons {
-			text = "will be called later: " + reason.Text()
-		}
+	case held != "":
+		text = "will be called later: " + held.Text()
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "campaign %s: %s %s\n", rules.Name, campaign.Mask(number), text)
 	return nil
-}
-
-// single is a call list of one contact.
-type single struct {
-	contact campaign.Contact
-	read    bool
-}
-
-func (s *single) Next() (campaign.Contact, error) {
-	if s.read {
-		return campaign.Contact{}, io.EOF
-	}
-	s.read = true
-	return s.contact, nil
 }

@@ -319,15 +319,19 @@ func (im *importer) store(ctx context.Context, src *source, size int64) error {
 
 // createCampaign creates the campaign or finds it as it is to be.
 func createCampaign(ctx context.Context, led *ledger.Ledger, rules campaign.Rules, update bool) error {
-	err := led.Create(ctx, rules, update)
+	return explainCreate(rules.Name, led.Create(ctx, rules, update))
+}
+
+// explainCreate says what to do about a campaign that takes no contacts.
+func explainCreate(name string, err error) error {
 	if _, ok := errors.AsType[*ledger.RulesDifferError](err); ok {
 		return cli.Usage(err)
 	}
-	if errors.Is(err, ledger.ErrCancelled) {
-		return fmt.Errorf("campaign %s is cancelled; give the campaign file another name to start anew", rules.Name)
-	}
-	if errors.Is(err, ledger.ErrDeleting) {
-		return fmt.Errorf("campaign %s is being deleted; try again in a moment", rules.Name)
+	switch {
+	case errors.Is(err, ledger.ErrCancelled):
+		return fmt.Errorf("campaign %s is cancelled; give the campaign file another name to start anew", name)
+	case errors.Is(err, ledger.ErrDeleting):
+		return fmt.Errorf("campaign %s is being deleted; try again in a moment", name)
 	}
 	return err
 }
