@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"golang.org/x/term"
 
 	"github.com/ringqueue/ringqueue/ledger"
 	"github.com/ringqueue/ringqueue/line"
@@ -25,8 +24,8 @@ type Watcher struct {
 	name   string
 	out    io.Writer
 
-	terminal bool
-	drawn    int // lines on the screen
+	terminal *terminal // nil where there is none
+	drawn    int       // lines on the screen
 	began    time.Time
 	first    int    // done when the watch began
 	last     string // last plain line
@@ -36,10 +35,9 @@ type Watcher struct {
 
 // NewWatcher returns a watcher that writes to out.
 func NewWatcher(rdb redis.UniversalClient, name string, out io.Writer) *Watcher {
-	f, ok := out.(*os.File)
 	return &Watcher{
 		rdb: rdb, reader: status.NewReader(rdb), ledger: ledger.New(rdb), name: name, out: out,
-		terminal: ok && term.IsTerminal(int(f.Fd())), began: time.Now(), first: -1,
+		terminal: terminalOf(out), began: time.Now(), first: -1,
 	}
 }
 
@@ -81,7 +79,7 @@ func (w *Watcher) show(ctx context.Context, s status.Status) error {
 	if err != nil {
 		return err
 	}
-	if !w.terminal {
+	if w.terminal == nil {
 		for _, e := range events {
 			fmt.Fprintln(w.out, e)
 		}
@@ -99,45 +97,58 @@ func (w *Watcher) show(ctx context.Context, s status.Status) error {
 	if err != nil {
 		return err
 	}
-	var b strings.Builder
-	ended := s.Done + s.Unconfirmed
-	fmt.Fprintf(&b, "%s (%s)  %s %3d%%  %s\n", w.name, s.State, Bar(ended, s.Total, 30), ended*100/max(s.Total, 1), w.left(s))
-	fmt.Fprintf(&b, "%s\n", Line(s))
-	for _, l := range lines {
-		if l.Team == s.Team {
-			fmt.Fprintf(&b, "  %-12s %s\n", l.Name, Doing(l, time.Now()))
-		}
-	}
-	for _, r := range s.BlockedBy {
-		fmt.Fprintf(&b, "  waits: %s\n", r)
-	}
-	for _, e := range w.events {
-		fmt.Fprintf(&b, "  %s\n", e)
-	}
-	screen := w.fit(b.String())
+	screen := w.draw(s, lines)
 	if w.drawn > 0 {
 		screen = fmt.Sprintf("\x1b[%dA\x1b[J", w.drawn) + screen
 	}
-	w.drawn = strings.Count(b.String(), "\n")
+	w.drawn = strings.Count(screen, "\n")
 	_, err = io.WriteString(w.out, screen)
 	return err
 }
 
-// fit cuts lines to the terminal's width: a line that wraps would be two to go up.
-func (w *Watcher) fit(screen string) string {
-	width := 80
-	if f, ok := w.out.(*os.File); ok {
-		if columns, _, err := term.GetSize(int(f.Fd())); err == nil && columns > 1 {
-			width = columns
+// draw makes the view, no larger than the terminal: what is drawn over the edge could not be drawn over.
+func (w *Watcher) draw(s status.Status, lines []line.Info) string {
+	t := w.terminal
+	width, height := t.size()
+	ended := s.Done + s.Unconfirmed
+	head := []string{
+		fmt.Sprintf("%s (%s)  %s %3d%%  %s", t.strong(w.name), s.State, t.good(Bar(ended, s.Total, min(30, max(width-50, 10)))),
+			ended*100/max(s.Total, 1), w.left(s)),
+		Line(s),
+	}
+	for _, r := range s.BlockedBy {
+		head = append(head, t.bad("  waits: "+r))
+	}
+	now := time.Now()
+	var body []string
+	for _, l := range lines {
+		if l.Team == s.Team {
+			text := fmt.Sprintf("  %-12s %s", l.Name, Doing(l, now))
+			if l.State == line.Occupied {
+				text = t.good(text)
+			}
+			body = append(body, text)
 		}
 	}
-	lines := strings.SplitAfter(screen, "\n")
-	for i, l := range lines {
-		if runes := []rune(l); len(runes) > width {
-			lines[i] = string(runes[:width-2]) + "…\n"
-		}
+	events := make([]string, len(w.events))
+	for i, e := range w.events {
+		events[i] = t.quiet("  " + e)
 	}
-	return strings.Join(lines, "")
+	// The oldest events give way first, then the last lines.
+	room := height - 2 - len(head)
+	if n := len(body) + len(events) - room; n > 0 {
+		events = events[min(n, max(len(events)-3, 0)):]
+	}
+	if n := len(body) + len(events) - room; n > 0 && n < len(body) {
+		more := t.quiet(fmt.Sprintf("  … and %d more lines", n+1))
+		body = append(body[:len(body)-n-1:len(body)-n-1], more)
+	}
+	var b strings.Builder
+	for _, l := range slices.Concat(head, body, events) {
+		b.WriteString(cut(l, width))
+		b.WriteString("\n")
+	}
+	return b.String()
 }
 
 // left estimates the time left from the pace since the watch began.
