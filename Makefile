@@ -19,11 +19,13 @@ build: ## build the three commands into bin/
 
 test: setup check lint test-go test-race test-sdk ## install what the tests need and run all of them
 
-setup: ## install redis-server, which the tests start for themselves
-	@command -v redis-server >/dev/null || { \
+setup: ## install what the tests start for themselves: redis-server, chromium, promtool
+	@missing=; for p in redis-server:redis-server chromium:chromium promtool:prometheus; do \
+		command -v "$${p%%:*}" >/dev/null || missing="$$missing $${p##*:}"; done; \
+	[ -z "$$missing" ] || { \
 		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-		command -v apt-get >/dev/null || { echo "install redis-server (7.0 or newer), then try again" >&2; exit 1; }; \
-		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends redis-server >/dev/null; }
+		command -v apt-get >/dev/null || { echo "install$$missing, then try again" >&2; exit 1; }; \
+		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
 
 check: ## formatting, vet, and go.mod in order
 	@rough=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$rough" ] || { echo "gofmt would change:"; echo "$$rough"; exit 1; }
