@@ -203,6 +203,26 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// TestCompletion asks as the shell does.
+func TestCompletion(t *testing.T) {
+	setup(t)
+	for _, tt := range []struct{ typed, want string }{
+		{"status ", "spring"},
+		{"unconfirmed resolve ", "spring"},
+		{"results spring --outcome busy,", "busy,no_answer"},
+		{"results spring --format ", "jsonl"},
+		{"", "watch\tFollow a campaign until it is done"},
+	} {
+		args := append([]string{"__complete"}, strings.Split(tt.typed, " ")...)
+		if r := must(t, args...); !strings.Contains("\n"+r.out, "\n"+tt.want+"\n") {
+			t.Errorf("campaign %s<TAB> offers\n%s; want %s", tt.typed, r.out, tt.want)
+		}
+	}
+	if r := must(t, "completion", "bash"); !strings.Contains(r.out, "__start_campaign") {
+		t.Error("no script for bash")
+	}
+}
+
 func TestReport(t *testing.T) {
 	setup(t)
 	if r := must(t, "report", "spring"); !strings.Contains(r.out, "spring: running, 0 of 3 contacts done, 1 calls") {

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/ringqueue/ringqueue/internal/cli"
 	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/line"
 )
 
 func main() { os.Exit(cli.Main(newRoot())) }
@@ -24,7 +26,31 @@ func newRoot() *cobra.Command {
 	}
 	root.AddCommand(newList(), newStatus(), newWatch(), newPause(), newResume(), newCancel(), newRetry(), newDelete(), newResults(),
 		newUnconfirmed(), newLines(), newEvents(), newReport())
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "lines" {
+			cli.CompleteNames(cmd, lineNames)
+		}
+	}
+	cli.CompleteNames(root, campaignNames)
 	return root
+}
+
+func campaignNames(ctx context.Context, rdb redis.UniversalClient) ([]string, error) {
+	all, err := ledger.New(rdb).Campaigns(ctx)
+	names := make([]string, len(all))
+	for i, c := range all {
+		names[i] = c.Rules.Name
+	}
+	return names, err
+}
+
+func lineNames(ctx context.Context, rdb redis.UniversalClient) ([]string, error) {
+	all, err := line.List(ctx, rdb)
+	names := make([]string, len(all))
+	for i, l := range all {
+		names[i] = l.Name
+	}
+	return names, err
 }
 
 // onRedis opens Redis for a command and closes it after.

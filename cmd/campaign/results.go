@@ -61,6 +61,8 @@ func newResults() *cobra.Command {
 	cmd.Flags().StringSliceVar(&outcomes, "outcome", nil, "only rows with these outcomes, such as busy,no_answer")
 	cmd.Flags().StringVar(&since, "since", "", "only rows whose last attempt ended since then: 24h, 7d, 2026-11-23 or 2026-11-23T09:00:00Z")
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on as contacts end, until the campaign is over")
+	cli.CompleteFlag(cmd, "format", "csv", "json", "jsonl")
+	cli.CompleteFlag(cmd, "outcome", texts(campaign.Outcomes())...)
 	return cmd
 }
 

@@ -51,6 +51,7 @@ func newRetry() *cobra.Command {
 	}
 	cmd.Flags().StringSliceVar(&names, "outcome", nil, "outcomes after which to call again, such as no_answer,busy")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cli.CompleteFlag(cmd, "outcome", texts(tasks.RetriableOutcomes())...)
 	if err := cmd.MarkFlagRequired("outcome"); err != nil {
 		panic(err)
 	}
@@ -63,13 +64,17 @@ func parseOutcomes(names []string, valid []campaign.Outcome) ([]campaign.Outcome
 	for _, name := range names {
 		o := campaign.Outcome(strings.TrimSpace(name))
 		if !slices.Contains(valid, o) {
-			texts := make([]string, len(valid))
-			for i, v := range valid {
-				texts[i] = string(v)
-			}
-			return nil, cli.Usage(fmt.Errorf("--outcome %q: it takes one or more of %s", name, strings.Join(texts, ", ")))
+			return nil, cli.Usage(fmt.Errorf("--outcome %q: it takes one or more of %s", name, strings.Join(texts(valid), ", ")))
 		}
 		outcomes = append(outcomes, o)
 	}
 	return outcomes, nil
+}
+
+func texts(outcomes []campaign.Outcome) []string {
+	list := make([]string, len(outcomes))
+	for i, o := range outcomes {
+		list[i] = string(o)
+	}
+	return list
 }

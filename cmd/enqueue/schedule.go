@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
 	"github.com/ringqueue/ringqueue/campaign"
@@ -39,6 +40,14 @@ func newSchedule() *cobra.Command {
 		newScheduleSet("resume NAME", "Let a paused schedule run again, from its next instant", "%s goes on\n", (*schedule.Store).Resume),
 		newScheduleSet("remove NAME", "Delete a schedule; campaigns that it has started go on", "%s is removed; its campaigns stay\n", (*schedule.Store).Remove),
 		newScheduleRun())
+	cli.CompleteNames(cmd, func(ctx context.Context, rdb redis.UniversalClient) ([]string, error) {
+		all, err := schedule.NewStore(rdb).All(ctx)
+		names := make([]string, len(all))
+		for i, one := range all {
+			names[i] = one.Name
+		}
+		return names, err
+	})
 	return cmd
 }
 
@@ -91,6 +100,7 @@ func newScheduleAdd() *cobra.Command {
 	cmd.Flags().IntVar(&f.keep, "keep", defaultKeep, "how many ended runs are kept")
 	cmd.Flags().BoolVar(&f.update, "update", false, "replace a schedule that exists with other settings")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the schedule as JSON")
+	cli.CompleteFlag(cmd, "overlap", "skip", "queue", "replace")
 	for _, name := range []string{"timezone", "csv", "campaign"} {
 		must(cmd.MarkFlagRequired(name))
 	}

@@ -134,17 +134,21 @@ func (w *Watcher) draw(s status.Status, lines []line.Info) string {
 	for i, e := range w.events {
 		events[i] = t.quiet("  " + e)
 	}
-	// The oldest events give way first, then the last lines.
-	room := height - 2 - len(head)
+	// The oldest events give way first, then the last lines; on a very small terminal, whatever is lowest.
+	room, keep := height-2-len(head), 3
+	if room < 8 {
+		keep = 0
+	}
 	if n := len(body) + len(events) - room; n > 0 {
-		events = events[min(n, max(len(events)-3, 0)):]
+		events = events[min(n, max(len(events)-keep, 0)):]
 	}
 	if n := len(body) + len(events) - room; n > 0 && n < len(body) {
 		more := t.quiet(fmt.Sprintf("  … and %d more lines", n+1))
 		body = append(body[:len(body)-n-1:len(body)-n-1], more)
 	}
 	var b strings.Builder
-	for _, l := range slices.Concat(head, body, events) {
+	all := slices.Concat(head, body, events)
+	for _, l := range all[:min(len(all), max(height-2, 1))] {
 		b.WriteString(cut(l, width))
 		b.WriteString("\n")
 	}
