@@ -5,23 +5,20 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
-	"flag"
 	"fmt"
 	"html/template"
 	"io"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/golden"
 	"github.com/ringqueue/ringqueue/internal/redistest"
 	"github.com/ringqueue/ringqueue/ledger"
 	"github.com/ringqueue/ringqueue/status"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 // sample is a report of two days that is the same each time.
 func sample() Report {
@@ -59,23 +56,6 @@ func sample() Report {
 	return r
 }
 
-func golden(t *testing.T, name string, got []byte) {
-	t.Helper()
-	path := "testdata/" + name
-	if *update {
-		if err := os.WriteFile(path, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s is another one; `go test ./report -update` writes it anew:\n%s", path, got)
-	}
-}
-
 func TestHTML(t *testing.T) {
 	t.Parallel()
 	for name, r := range map[string]Report{
@@ -88,7 +68,7 @@ func TestHTML(t *testing.T) {
 		if err := r.HTML(&b); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name, b.Bytes())
+		golden.Check(t, name, b.Bytes())
 		for _, bad := range []string{"<script", "http://", "https://", "style=", "NaN", "Inf", "ZgotmplZ", "%!"} {
 			if strings.Contains(b.String(), bad) {
 				t.Errorf("%s has %s", name, bad)
@@ -103,7 +83,7 @@ func TestText(t *testing.T) {
 	if err := sample().Text(&b); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "report.txt", b.Bytes())
+	golden.Check(t, "report.txt", b.Bytes())
 }
 
 func TestCharts(t *testing.T) {
