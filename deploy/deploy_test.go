@@ -25,32 +25,11 @@ import (
 	"github.com/ringqueue/ringqueue/guard"
 	"github.com/ringqueue/ringqueue/internal/redistest"
 	"github.com/ringqueue/ringqueue/internal/settings"
+	"github.com/ringqueue/ringqueue/metrics"
 )
 
 // drain is how long a worker may take to hand its calls over and end.
 const drain = 10 * time.Second
-
-// metrics are the names that a worker serves at /metrics; a histogram's are without suffix.
-var metrics = []string{
-	"ringqueue_asynq_tasks",
-	"ringqueue_attempts_total",
-	"ringqueue_contacts",
-	"ringqueue_guard_holding",
-	"ringqueue_line_state",
-	"ringqueue_line_wait_seconds",
-	"ringqueue_live_calls",
-	"ringqueue_quota_blocked_until_seconds",
-	"ringqueue_quota_used_ratio",
-	"ringqueue_quota_wait_seconds",
-	"ringqueue_redis_memory_used_ratio",
-	"ringqueue_redis_ping_seconds",
-	"ringqueue_redis_up",
-	"ringqueue_ringcentral_request_seconds",
-	"ringqueue_ringcentral_responses_total",
-	"ringqueue_schedule_failing",
-	"ringqueue_schedule_lateness_seconds",
-	"ringqueue_unconfirmed_contacts",
-}
 
 // object is a mapping of a YAML or JSON file.
 type object = map[string]any
@@ -654,9 +633,9 @@ func TestMetricsExist(t *testing.T) {
 	used := map[string]bool{}
 	for _, expr := range all {
 		for _, name := range regexp.MustCompile(`ringqueue_\w+`).FindAllString(expr, -1) {
-			if !slices.Contains(metrics, name) {
+			if !slices.Contains(metrics.Names(), name) {
 				histogram, ok := strings.CutSuffix(name, "_bucket")
-				if !ok || !slices.Contains(metrics, histogram) {
+				if !ok || !slices.Contains(metrics.Names(), histogram) {
 					t.Errorf("%s is no metric of a worker: %s", name, expr)
 				}
 				name = histogram
@@ -664,7 +643,7 @@ func TestMetricsExist(t *testing.T) {
 			used[name] = true
 		}
 	}
-	for _, name := range metrics {
+	for _, name := range metrics.Names() {
 		if !used[name] {
 			t.Errorf("%s is in no alert and no panel", name)
 		}

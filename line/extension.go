@@ -30,6 +30,8 @@ type Extension struct {
 	// Breaker is how long the lines wait after three failures in a row to place a call; each further failure doubles it, up
 	// to 32 times. If zero, 30 s.
 	Breaker time.Duration
+	// OnWait is told how long each wait for a slot took. May be nil.
+	OnWait func(group ringout.Group, d time.Duration)
 
 	mu        sync.Mutex
 	live      int // calls that this worker tracks on it
@@ -46,7 +48,12 @@ func NewExtension(key string, calls Calls, quota *ratelimit.Limiter, light ratel
 
 // Wait waits for a slot of one of the extension's quotas.
 func (e *Extension) Wait(ctx context.Context, group ringout.Group) (ratelimit.Slot, error) {
-	return e.Quota.Wait(ctx, ratelimit.Key{Owner: e.Key, Group: string(group)})
+	began := time.Now()
+	slot, err := e.Quota.Wait(ctx, ratelimit.Key{Owner: e.Key, Group: string(group)})
+	if err == nil && e.OnWait != nil {
+		e.OnWait(group, time.Since(began))
+	}
+	return slot, err
 }
 
 // Observe is told RingCentral's rate-limit facts of each answer.

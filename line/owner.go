@@ -276,6 +276,7 @@ func (o *owned) settle(ref campaign.Ref, v campaign.Verdict, seen campaign.Seen,
 	}
 	crash.Point("settled")
 	close(settled)
+	o.settled(a)
 	o.pool.log.Info().Str("line", o.Name).Str("campaign", ref.Campaign).Str("contact", ref.Contact).Int("attempt", a.N).
 		Str("outcome", string(a.Outcome)).Str("detail", a.Detail).Dur("talked", a.Duration()).Msg("attempt settled")
 	return true

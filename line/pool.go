@@ -58,6 +58,9 @@ type Config struct {
 	RecordSlack   time.Duration // by which the start of a recorded call may be off; 30 s
 	LogLag        time.Duration // after a call's end, until RingCentral's call log has it for certain; 45 s
 	PresenceEvery time.Duration // between two looks at a blocked line; 15 s
+
+	OnWait    func(team string, d time.Duration)    // is told how long Acquire has waited; may be nil
+	OnSettled func(team string, a campaign.Attempt) // is told of each attempt that is settled; may be nil
 }
 
 func (c Config) withDefaults() Config {
@@ -357,6 +360,7 @@ func (p *Pool) Acquire(ctx context.Context, r Request) (*Seat, error) {
 	if q == nil {
 		return nil, fmt.Errorf("%w: %s", ErrNoTeam, r.Team)
 	}
+	began := time.Now()
 	for {
 		l, err := p.await(ctx, q, r)
 		if err != nil {
@@ -366,6 +370,9 @@ func (p *Pool) Acquire(ctx context.Context, r Request) (*Seat, error) {
 		err = p.store.takeLine(ctx, p.cfg.Worker, l.Number, ref)
 		switch {
 		case err == nil:
+			if p.cfg.OnWait != nil {
+				p.cfg.OnWait(r.Team, time.Since(began))
+			}
 			return &Seat{Ref: ref, line: l}, nil
 		case errors.Is(err, errPaused):
 			p.rest(l, true)
@@ -409,6 +416,15 @@ type Seat struct {
 
 // Line is the line that is occupied.
 func (s *Seat) Line() Line { return s.line.Line }
+
+// Settled is to be told of an attempt that was settled without its line's owner.
+func (s *Seat) Settled(a campaign.Attempt) { s.line.settled(a) }
+
+func (o *owned) settled(a campaign.Attempt) {
+	if f := o.pool.cfg.OnSettled; f != nil {
+		f(o.Team, a)
+	}
+}
 
 // Vacate frees the line for the next contact. The caller has made sure that no attempt has the token, and none ever will.
 func (s *Seat) Vacate() {

@@ -89,6 +89,14 @@ type Run struct {
 // Open says whether the run is not at its end.
 func (r Run) Open() bool { return slices.Contains([]State{Due, Listed, Importing, Running}, r.State) }
 
+// Failing says whether the run's list cannot be used, for now or for good. One that is still being written is not wrong.
+func (r Run) Failing() bool {
+	return r.State == Failed || r.State == Due && r.Detail != "" && !strings.Contains(r.Detail, errWriting.Error())
+}
+
+// Lateness is how long after its instant the run was started.
+func (r Run) Lateness() time.Duration { return max(r.FiredAt.Sub(r.Instant), 0) }
+
 // Schedule is a rule and where it stands.
 type Schedule struct {
 	Rule

@@ -305,10 +305,12 @@ func (h *Handler) refused(log zerolog.Logger, seat *line.Seat, cause error, r re
 	case blameNumber:
 		settled := make(chan struct{})
 		v := campaign.Verdict{Ended: true, Outcome: r.outcome, Detail: r.text}
-		if _, err := NewBook(h.ledger, h.producer).Settle(context.WithoutCancel(h.stop), seat.Ref, v, campaign.Seen{}); err != nil {
+		a, err := NewBook(h.ledger, h.producer).Settle(context.WithoutCancel(h.stop), seat.Ref, v, campaign.Seen{})
+		if err != nil {
 			// The claim stands without a call; the line's owner, this one or the next, finds it so.
 			return seat.Confirm(campaign.Attempt{}, r.text), err
 		}
+		seat.Settled(a)
 		seat.Vacate()
 		close(settled)
 		log.Info().Str("outcome", string(r.outcome)).Str("detail", r.text).Msg("attempt settled")

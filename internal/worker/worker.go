@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/ringqueue/ringqueue/internal/settings"
 	"github.com/ringqueue/ringqueue/ledger"
 	"github.com/ringqueue/ringqueue/line"
+	"github.com/ringqueue/ringqueue/metrics"
 	"github.com/ringqueue/ringqueue/ratelimit"
 	"github.com/ringqueue/ringqueue/ringout"
 	"github.com/ringqueue/ringqueue/schedule"
@@ -34,6 +36,9 @@ type Worker struct {
 	runner *schedule.Runner
 	server *tasks.Server
 	creds  settings.Credentials
+
+	// Metrics are what the worker counts.
+	Metrics *metrics.Metrics
 }
 
 // New wires a worker. scale is how many times faster than real time RingCentral runs: a simulator may. An error is one in
@@ -42,6 +47,14 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 	scaled := func(d time.Duration) time.Duration { return d / time.Duration(scale) }
 	limits := Limits(scale)
 	limiter := ratelimit.New(ratelimit.Config{Redis: rdb, Limits: limits, Penalty: scaled(30 * time.Second)})
+	name := newName()
+	keys := make([]string, 0, len(set.Lines))
+	for _, l := range set.Lines {
+		if key := ringout.ExtensionKey(set.Credentials.ClientID, l.JWT.Reveal()); !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	counts := metrics.New(metrics.Config{Redis: rdb, Worker: name, Limiter: limiter, Extensions: keys, Log: log})
 	extensions := map[string]*line.Extension{}
 	lines := make([]line.Line, 0, len(set.Lines))
 	for _, l := range set.Lines {
@@ -52,7 +65,7 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 			if ext, err = NewExtension(set.Credentials, jwt, limiter, limits, log); err != nil {
 				return nil, fmt.Errorf("line %s: %w", l.Name, cli.Usage(err))
 			}
-			ext.Breaker = scaled(30 * time.Second)
+			ext.Breaker, ext.OnWait, ext.Calls = scaled(30*time.Second), counts.QuotaWait, counts.Calls(ext.Calls)
 			extensions[jwt] = ext
 		}
 		lines = append(lines, line.Line{Name: l.Name, Number: l.Number, Team: l.Team, Extension: ext})
@@ -60,16 +73,17 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 	led := ledger.New(rdb)
 	producer := tasks.NewProducer(rdb)
 	pauses := tasks.NewPauses(rdb)
-	name := newName()
 	pool := line.NewPool(rdb, tasks.NewBook(led, producer), log, line.Config{
 		Worker: name, Lines: lines, MaxLines: set.MaxLines, PollInterval: scaled(set.PollInterval), CoolDown: scaled(set.CoolDown),
 		Lease:         max(scaled(15*time.Second), time.Second), // a shorter one lapses whenever the machine is busy
 		SettleUnknown: scaled(15 * time.Second), PresenceEvery: scaled(15 * time.Second), LogLag: scaled(45 * time.Second),
+		OnWait: counts.LineWait, OnSettled: counts.Settled,
 		RecordSlack: max(scaled(30*time.Second), 1500*time.Millisecond), // the Date header has whole seconds
 	})
 	handler := tasks.NewHandler(led, producer, pool, pauses, tasks.Timing{LineRest: scaled(set.CoolDown), Scale: scale})
 	return &Worker{
-		name: name, rdb: rdb, log: log, pool: pool, creds: set.Credentials,
+		Metrics: counts,
+		name:    name, rdb: rdb, log: log, pool: pool, creds: set.Credentials,
 		guard: guard.New(rdb, led, pool, log, guard.Config{
 			Every: max(scaled(5*time.Second), 250*time.Millisecond), LogLag: scaled(45 * time.Second), Retry: scaled(15 * time.Second),
 			Slack: max(scaled(time.Minute), 3*time.Second), Recent: max(scaled(10*time.Minute), 30*time.Second),
