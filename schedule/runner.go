@@ -50,7 +50,8 @@ const (
 	// late is how late an instant may be and still count as on time: a worker was being restarted.
 	late     = time.Minute
 	maxBytes = 256 << 20 // of one file of a call list
-	atOnce   = 16        // runs that one worker brings forward together
+	maxFetch = 2 * time.Minute
+	atOnce   = 16 // runs that one worker brings forward together
 )
 
 // Runner fires schedules and brings their runs to their end. Any number of workers may run one.
@@ -78,7 +79,7 @@ func NewRunner(rdb redis.UniversalClient, log zerolog.Logger, cfg Config) *Runne
 	}
 	return &Runner{
 		store: store, rdb: rdb, ledger: ledger.New(rdb), producer: tasks.NewProducer(rdb), log: log, cfg: cfg,
-		source: source{rdb: rdb, client: newClient(), quiet: cfg.Quiet, most: maxBytes},
+		source: source{rdb: rdb, client: newClient(), quiet: cfg.Quiet, most: maxBytes, longest: maxFetch},
 		token:  rand.Text(), slots: make(chan struct{}, atOnce),
 	}
 }

@@ -66,10 +66,11 @@ var errWriting = errors.New("the list is still being written")
 
 // source reads call lists afresh.
 type source struct {
-	rdb    redis.UniversalClient
-	client *http.Client
-	quiet  time.Duration // a file that changed less than this ago is still being written
-	most   int64         // bytes
+	rdb     redis.UniversalClient
+	client  *http.Client
+	quiet   time.Duration // a file that changed less than this ago is still being written
+	most    int64         // bytes
+	longest time.Duration // that fetching one may take
 }
 
 // each visits the files that a list consists of, in order.
@@ -139,6 +140,8 @@ func (s source) file(path string, visit func(string, io.Reader) error) (err erro
 
 func (s source) fetch(ctx context.Context, address string, visit func(string, io.Reader) error) (err error) {
 	shown := Shown(address)
+	ctx, cancel := context.WithTimeout(ctx, s.longest)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return fmt.Errorf("%s: is no URL", shown)
@@ -161,13 +164,16 @@ func (s source) fetch(ctx context.Context, address string, visit func(string, io
 	if body.N <= 0 {
 		return fmt.Errorf("%s: is larger than %d MiB", shown, s.most>>20)
 	}
+	// A server that sees the client give up may end its answer in good order: what was read then is not all of it.
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: was not read within %s", shown, s.longest)
+	}
 	return nil
 }
 
-// newClient fetches lists in bounded time, and is never led from https to anything else.
+// newClient fetches lists, and is never led from https to anything else.
 func newClient() *http.Client {
 	return &http.Client{
-		Timeout: 2 * time.Minute,
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if len(via) > 5 || req.URL.Scheme != via[0].URL.Scheme || CheckList(req.URL.String()) != nil {
 				return errors.New("it redirects to where no list may be fetched from")
