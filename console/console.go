@@ -1,85 +1,52 @@
-// Package console is the worker's HTTP server: Asynq's web monitor, to look at only, and whether the process is alive.
+// Package console is what a worker serves over HTTP: a first page for the operator and one per campaign, Asynq's web monitor,
+// metrics, and whether the worker is alive and ready. Package door, which stands before it, knows who asks.
 package console
 
 import (
-	"fmt"
-	"net"
+	"context"
 	"net/http"
-	"strings"
-	"time"
 
-	"github.com/hibiken/asynq"
-	"github.com/hibiken/asynqmon"
 	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
 )
 
 // DefaultAddr is where the console listens unless told otherwise.
 const DefaultAddr = "127.0.0.1:8080"
 
-// monitorPath is where Asynq's monitor is. A console has no users yet, so the monitor may change nothing.
-const monitorPath = "/monitor"
+// Config is what a console shows.
+type Config struct {
+	Redis      redis.UniversalClient                // stays the caller's to close
+	Metrics    http.Handler                         // nil for none
+	Ready      func(context.Context) (bool, string) // whether the worker can work, and what to say of it; nil: it can
+	Prometheus string                               // address of a Prometheus, for the monitor's charts; "" for none
+	Log        zerolog.Logger
+}
 
-// shared lets asynqmon use a client that is there already.
-type shared struct{ redis.UniversalClient }
-
-func (s shared) MakeRedisClient() any { return s.UniversalClient }
-
-var _ asynq.RedisConnOpt = shared{}
-
-// CheckAddr refuses addresses beyond loopback: the console has no login.
-func CheckAddr(addr string) error {
-	host, _, err := net.SplitHostPort(addr)
+// New returns a console. Its pages end with ctx.
+func New(ctx context.Context, cfg Config) (http.Handler, error) {
+	pages, err := newPages(ctx, cfg)
 	if err != nil {
-		return fmt.Errorf("--http %q: it takes host:port, or off", addr)
+		return nil, err
 	}
-	if !loopback(host) {
-		return fmt.Errorf("--http %q: the console has no login, so it listens on this machine only: 127.0.0.1:PORT", addr)
-	}
-	return nil
-}
-
-func loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
-}
-
-// NewServer returns the console's server, with its time limits, to serve on a listener of a checked address. The client
-// stays the caller's to close.
-func NewServer(rdb redis.UniversalClient) *http.Server {
-	monitor := asynqmon.New(asynqmon.Options{
-		RootPath: monitorPath, RedisConnOpt: shared{rdb}, ReadOnly: true,
-	})
+	monitor := newMonitor(cfg)
 	mux := http.NewServeMux()
 	mux.Handle(monitorPath+"/", monitor)
-	mux.Handle("GET /{$}", http.RedirectHandler(monitorPath+"/", http.StatusSeeOther))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("ok\n")) // whoever asked has gone if this fails
 	})
-	return &http.Server{
-		Handler: onlyLocal(mux), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-		WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-	}
-}
-
-// onlyLocal refuses requests for another host name: a web page elsewhere could have its own name resolve to this machine and
-// read the console through the browser.
-func onlyLocal(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = r.Host
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ready, why := true, "ok"
+		if cfg.Ready != nil {
+			ready, why = cfg.Ready(r.Context())
 		}
-		if !loopback(strings.Trim(host, "[]")) {
-			http.Error(w, "the console answers to localhost only", http.StatusMisdirectedRequest)
-			return
+		if !ready {
+			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		h := w.Header()
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY")
-		h.Set("Referrer-Policy", "no-referrer")
-		next.ServeHTTP(w, r)
+		_, _ = w.Write([]byte(why + "\n"))
 	})
+	if cfg.Metrics != nil {
+		mux.Handle("GET /metrics", cfg.Metrics)
+	}
+	pages.route(mux)
+	return mux, nil
 }

@@ -147,6 +147,12 @@ func TestTwoWorkersOnTheSimulator(t *testing.T) {
 		r.until("a live call", func() bool {
 			return slices.ContainsFunc(r.lines(), func(l Info) bool { return l.State == Occupied })
 		})
+		taken := 0 // calls that another worker goes on with: it may have missed how they ended
+		for _, l := range r.lines() {
+			if l.State == Occupied {
+				taken++
+			}
+		}
 		stop1()
 		first.end()
 		open.Wait()
@@ -196,8 +202,8 @@ func TestTwoWorkersOnTheSimulator(t *testing.T) {
 				r.t.Errorf("%s ended as %q (line's fault: %v, %s), want %q, %v", number, a.Outcome, a.LineFault, a.Detail, e.outcome, e.fault)
 			}
 		}
-		if lost > 1 {
-			r.t.Errorf("%d attempts are known by the call log, want the one whose answer was lost at most", lost)
+		if lost > 1+taken {
+			r.t.Errorf("%d attempts are known by the call log, want the one whose answer was lost and %d that were taken over at most", lost, taken)
 		}
 		undone := 0
 		for _, e := range r.book.events {

@@ -36,6 +36,7 @@ type Options struct {
 	Format   Format
 	Attempts bool               // one row per attempt instead of per contact
 	Outcomes []campaign.Outcome // only rows with one of these; none: all
+	Masked   bool               // numbers without all but their last digits, and no columns of the list
 	Since    time.Time          // only rows whose (last) attempt ended then or later; zero: all
 }
 
@@ -81,6 +82,9 @@ func newWriter(ctx context.Context, l *ledger.Ledger, name string, w io.Writer, 
 	if err != nil {
 		return nil, err
 	}
+	if o.Masked {
+		headers = nil
+	}
 	columns := slices.Clone(contactColumns)
 	if o.Attempts {
 		columns = append(columns, attemptColumns...)
@@ -98,7 +102,7 @@ func (w *writer) contact(r ledger.Record) error {
 		if !w.wants(r.Outcome, a.EndedAt) {
 			return nil
 		}
-		return w.encoder.row(row(w.columns, w.lists, r, a, r.Outcome, len(r.Attempts)))
+		return w.encoder.row(w.masked(row(w.columns, w.lists, r, a, r.Outcome, len(r.Attempts))))
 	}
 	for i := range r.Attempts {
 		if err := w.attempt(r, i); err != nil {
@@ -117,7 +121,16 @@ func (w *writer) attempt(r ledger.Record, i int) error {
 	cells := row(w.columns, w.lists, r, a, a.Outcome, i+1)
 	at := len(contactColumns)
 	cells[at], cells[at+1], cells[at+2] = a.N, a.Charged, a.Detail
-	return w.encoder.row(cells)
+	return w.encoder.row(w.masked(cells))
+}
+
+// masked hides a row's number where it is to be hidden.
+func (w *writer) masked(cells []any) []any {
+	const number = 2 // its column
+	if text, ok := cells[number].(string); ok && w.Masked {
+		cells[number] = campaign.Mask(text)
+	}
+	return cells
 }
 
 // flush lets a reader see what was written.

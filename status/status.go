@@ -105,7 +105,8 @@ func (r *Reader) All(ctx context.Context) ([]Status, error) {
 	return all, nil
 }
 
-func (r *Reader) of(ctx context.Context, c ledger.Campaign, lines []line.Info, a ledger.Approval) (Status, error) {
+// summary is what the ledger says of a campaign.
+func summary(c ledger.Campaign) Status {
 	s := Status{
 		Name: c.Rules.Name, State: Running, Total: c.Counts.Total, Waiting: c.Counts.Waiting, Live: c.Counts.Live,
 		Done: c.Counts.Done, Unconfirmed: c.Counts.Unconfirmed, Outcomes: c.Counts.Outcomes, BlockedBy: []string{},
@@ -114,9 +115,15 @@ func (r *Reader) of(ctx context.Context, c ledger.Campaign, lines []line.Info, a
 	switch {
 	case c.Cancelled:
 		s.State = Cancelled
-		return s, nil
 	case s.Over() && s.Total > 0:
 		s.State = Done
+	}
+	return s
+}
+
+func (r *Reader) of(ctx context.Context, c ledger.Campaign, lines []line.Info, a ledger.Approval) (Status, error) {
+	s := summary(c)
+	if s.State != Running {
 		return s, nil
 	}
 	paused, err := r.pauses.Paused(ctx, s.Name)
@@ -203,12 +210,7 @@ func blockedLines(team string, lines []line.Info, now time.Time) []string {
 
 // held says which contacts wait, for what, and when the next one is due.
 func (r *Reader) held(c ledger.Campaign) ([]string, error) {
-	var reasons []string
-	counts := map[string]bool{}
-	for reason, n := range c.Counts.Held {
-		counts[fmt.Sprintf("%s: %s", contacts(n), reason.Text())] = true
-	}
-	reasons = append(reasons, sorted(counts)...)
+	reasons := heldBy(c)
 	infos, err := r.pauses.Info(c.Rules.Name)
 	if err != nil {
 		return nil, err
@@ -232,6 +234,15 @@ func (r *Reader) held(c ledger.Campaign) ([]string, error) {
 		reasons = append(reasons, fmt.Sprintf("%s not due yet, the next one at %s", contacts(scheduled), next.UTC().Format(time.RFC3339)))
 	}
 	return reasons, nil
+}
+
+// heldBy says which contacts wait for what.
+func heldBy(c ledger.Campaign) []string {
+	counts := map[string]bool{}
+	for reason, n := range c.Counts.Held {
+		counts[fmt.Sprintf("%s: %s", contacts(n), reason.Text())] = true
+	}
+	return sorted(counts)
 }
 
 func contacts(n int) string {

@@ -118,3 +118,6 @@ func eraseQueues(ctx context.Context, rdb redis.UniversalClient, campaign string
 }
 
 func queuePrefix(queue string) string { return "asynq:{" + queue + "}:" }
+
+// PauseMark is the key that is there while Asynq has a queue paused.
+func PauseMark(queue string) string { return queuePrefix(queue) + "paused" }

@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/internal/settings"
 )
 
 func TestHTTPRefusesTheWorld(t *testing.T) {
@@ -32,12 +33,12 @@ func TestTakenAddress(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = taken.Close() })
 	var log bytes.Buffer
-	stop, err := serveConsole(t.Context(), taken.Addr().String(), false, nil, zerolog.New(&log))
+	stop, err := serveConsole(t.Context(), taken.Addr().String(), false, nil, settings.Console{}, zerolog.New(&log))
 	if err != nil || !strings.Contains(log.String(), "address is taken") {
 		t.Fatalf("by default: %v, log %q; want a warning", err, log.String())
 	}
 	stop()
-	if _, err := serveConsole(t.Context(), taken.Addr().String(), true, nil, zerolog.Nop()); err == nil {
+	if _, err := serveConsole(t.Context(), taken.Addr().String(), true, nil, settings.Console{}, zerolog.Nop()); err == nil {
 		t.Error("asked for: no error, want one")
 	}
 }

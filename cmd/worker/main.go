@@ -14,6 +14,6 @@ func main() { os.Exit(cli.Main(newRoot())) }
 
 func newRoot() *cobra.Command {
 	root := newRun("worker")
-	root.AddCommand(newRun("run"), newDemo(), newSimulator())
+	root.AddCommand(newRun("run"), newDemo(), newSimulator(), newHashPassword())
 	return root
 }

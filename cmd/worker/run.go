@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -10,12 +11,12 @@ import (
 	"os"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/ringqueue/ringqueue/console"
+	"github.com/ringqueue/ringqueue/console/door"
 	"github.com/ringqueue/ringqueue/internal/cli"
 	"github.com/ringqueue/ringqueue/internal/crash"
 	"github.com/ringqueue/ringqueue/internal/redisurl"
@@ -34,16 +35,11 @@ func newRun(use string) *cobra.Command {
 		Example: "  worker\n  worker --config ringqueue.yaml",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if addr != consoleOff {
-				if err := console.CheckAddr(addr); err != nil {
-					return cli.Usage(err)
-				}
-			}
 			return runWorker(cmd.Context(), config, addr, cmd.Flags().Changed("http"), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVar(&config, "config", "", "the worker's file (YAML): teams, lines, limits")
-	cmd.Flags().StringVar(&addr, "http", console.DefaultAddr, "where Asynq's web monitor is served, on this machine only; off for none")
+	cmd.Flags().StringVar(&addr, "http", console.DefaultAddr, "where the console is served: campaigns, Asynq's monitor, metrics; off for none")
 	return cmd
 }
 
@@ -51,11 +47,23 @@ func newRun(use string) *cobra.Command {
 const consoleOff = "off"
 
 func runWorker(ctx context.Context, config, addr string, insist bool, stderr io.Writer) (err error) {
-	set, err := settings.Load(os.Getenv, ".env", config)
+	con, err := settings.LoadConsole(os.Getenv, ".env")
 	if err != nil {
 		return err
 	}
 	log := newLog(stderr)
+	var entrance *door.Door
+	if addr != consoleOff {
+		if entrance, err = door.New(door.Config{
+			Addr: addr, Accounts: con.Accounts, Hosts: con.Hosts, Token: con.Token.Reveal(), TLS: con.Cert != "", Log: log,
+		}); err != nil {
+			return cli.Usage(err)
+		}
+	}
+	set, err := settings.Load(os.Getenv, ".env", config)
+	if err != nil {
+		return err
+	}
 	rdb, err := redisurl.Open(ctx, set.RedisURL)
 	if err != nil {
 		return err
@@ -65,38 +73,51 @@ func runWorker(ctx context.Context, config, addr string, insist bool, stderr io.
 	if err != nil {
 		return err
 	}
-	stop, err := serveConsole(ctx, addr, insist, rdb, log)
-	if err != nil {
-		return err
+	if entrance != nil {
+		inside, err := console.New(ctx, console.Config{
+			Redis: rdb, Metrics: w.Metrics.Handler(), Ready: w.Ready, Prometheus: con.Prometheus, Log: log,
+		})
+		if err != nil {
+			return err
+		}
+		stop, err := serveConsole(ctx, addr, insist, entrance.Server(inside), con, log)
+		if err != nil {
+			return err
+		}
+		defer stop()
 	}
-	defer stop()
 	log.Info().Str("worker", w.Name()).Int("lines", len(set.Lines)).Str("redis", redisurl.Redact(set.RedisURL)).Msg("worker starts")
 	return w.Run(ctx)
 }
 
 // serveConsole serves the console until stop is called. Where nobody has asked for its address, an address that is taken is
 // no reason not to make calls.
-func serveConsole(ctx context.Context, addr string, insist bool, rdb redis.UniversalClient, log zerolog.Logger) (stop func(), err error) {
-	if addr == consoleOff {
-		return func() {}, nil
-	}
+func serveConsole(ctx context.Context, addr string, insist bool, server *http.Server, con settings.Console, log zerolog.Logger) (stop func(), err error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if err != nil && insist {
 		return nil, fmt.Errorf("--http: %w", err)
 	}
 	if err != nil {
-		log.Warn().Err(err).Msg("no web monitor: its address is taken; --http gives it another one")
+		log.Warn().Err(err).Msg("no console: its address is taken; --http gives it another one")
 		return func() {}, nil
 	}
-	server := console.NewServer(rdb)
+	scheme, serve := "http", server.Serve
+	if con.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(con.Cert, con.Key)
+		if err != nil {
+			return nil, errors.Join(cli.Usage(fmt.Errorf("%s, %s: %w", settings.ConsoleCertVar, settings.ConsoleKeyVar, err)), listener.Close())
+		}
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+		scheme, serve = "https", func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error().Err(err).Msg("the web monitor stopped")
+		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error().Err(err).Msg("the console stopped")
 		}
 	}()
-	log.Info().Str("at", "http://"+listener.Addr().String()+"/monitor/").Msg("web monitor")
+	log.Info().Str("at", scheme+"://"+listener.Addr().String()+"/").Int("users", len(con.Accounts)).Msg("console")
 	return func() {
 		_ = server.Close() // it only shows
 		<-stopped

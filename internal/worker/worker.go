@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -36,6 +37,8 @@ type Worker struct {
 	runner *schedule.Runner
 	server *tasks.Server
 	creds  settings.Credentials
+
+	ready atomic.Bool // RingCentral has accepted the credentials
 
 	// Metrics are what the worker counts.
 	Metrics *metrics.Metrics
@@ -134,6 +137,22 @@ func NewExtension(creds settings.Credentials, jwt string, limiter *ratelimit.Lim
 	return ext, nil
 }
 
+// Ready says whether the worker can work, and what to say of it: Redis answers, RingCentral has let it log in, and it has
+// lines, or others have them.
+func (w *Worker) Ready(ctx context.Context) (bool, string) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	switch {
+	case w.rdb.Ping(ctx).Err() != nil:
+		return false, "Redis does not answer"
+	case !w.ready.Load():
+		return false, "not logged in to RingCentral yet"
+	case len(w.pool.Held()) == 0:
+		return true, "standing by: other workers have all lines"
+	}
+	return true, "ok"
+}
+
 // Name is unique among processes, also after a restart.
 func (w *Worker) Name() string { return w.name }
 
@@ -160,6 +179,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := w.checkLogin(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
+	w.ready.Store(true)
 	guarding.Go(func() { w.checkPermissions(guardCtx) })
 	guarding.Go(func() { w.runner.Run(guardCtx) })
 	if len(w.pool.Held()) == 0 {
