@@ -100,7 +100,8 @@ func (m *monitor) pause(w http.ResponseWriter, r *http.Request, campaign string,
 }
 
 var (
-	foreign = regexp.MustCompile(`<link[^>]+href="https?://[^>]*>`)
+	// What comes from other hosts, and the manifest, which browsers ask for without the session.
+	foreign = regexp.MustCompile(`<link[^>]+href="https?://[^>]*>|<link rel="manifest"[^>]*>`)
 	inline  = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
 )
 
@@ -141,7 +142,7 @@ func (r *recorder) Header() http.Header         { return r.header }
 func (r *recorder) WriteHeader(status int)      { r.status = status }
 func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) } //nolint:wrapcheck // it returns none
 
-var longNumber = regexp.MustCompile(`\+?\d[\d ().-]{7,}(\d{4})\b`)
+var longNumber = regexp.MustCompile(`\+?\d[\d ().-]{5,}(\d{4})\b`)
 
 // formatPayload says whom a task is about.
 func formatPayload(_ string, payload []byte) string {

@@ -73,7 +73,7 @@ func watchSources(root string) error {
 			}
 			return nil
 		}
-		if ext := filepath.Ext(path); ext == ".go" || ext == ".lua" || ext == ".mod" {
+		if ext := filepath.Ext(path); slices.Contains([]string{".go", ".lua", ".mod", ".html", ".css", ".js"}, ext) {
 			_, err = os.Stat(path)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
