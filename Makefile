@@ -45,7 +45,7 @@ test-go: ## all Go tests
 
 # The packages in which goroutines meet.
 test-race: ## the tests of everything concurrent, with the race detector
-	go test -race ./cmd/... ./ledger ./line ./ratelimit ./ringout/... ./schedule ./tasks
+	go test -race ./cmd/... ./ledger ./line ./console/... ./ratelimit ./ringout/... ./schedule ./tasks
 
 test-crash: setup ## kill workers 100 times at random, at each named point, and what they need
 	RINGQUEUE_KILLS=100 go test -count=1 -v -timeout 20m ./internal/crashtest

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"regexp"
 	"strings"
@@ -112,11 +113,9 @@ func (m *monitor) page(w http.ResponseWriter, r *http.Request) {
 	m.next.ServeHTTP(rec, r)
 	body := rec.body.Bytes()
 	if !bytes.Contains(body, []byte("<div id=\"root\">")) { // a picture, or an error
-		for key, values := range rec.header {
-			w.Header()[key] = values
-		}
+		maps.Copy(w.Header(), rec.header)
 		w.WriteHeader(rec.status)
-		_, _ = w.Write(body) //nolint:gosec // a file of asynqmon's; whoever asked has gone if this fails
+		_, _ = w.Write(body) // whoever asked has gone if this fails
 		return
 	}
 	body = foreign.ReplaceAll(body, nil)
@@ -128,7 +127,7 @@ func (m *monitor) page(w http.ResponseWriter, r *http.Request) {
 	// Its widgets write style elements as they are drawn.
 	w.Header().Set("Content-Security-Policy", door.Policy(strings.Join(hashes, " "), "'unsafe-inline'"))
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(body) //nolint:gosec // as above
+	_, _ = w.Write(body) // as above
 }
 
 // recorder keeps an answer.

@@ -55,7 +55,7 @@ func build(t *testing.T, cfg Config, writeTimeout ...time.Duration) *house {
 		_, _ = io.WriteString(w, "inside "+r.URL.Path+" as "+UserOf(r).Name)
 	})
 	inside.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("secret") })
-	inside.HandleFunc("/stream", func(w http.ResponseWriter, r *http.Request) {
+	inside.HandleFunc("/stream", func(w http.ResponseWriter, _ *http.Request) {
 		c := http.NewResponseController(w)
 		for range 3 {
 			if err := c.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {

@@ -12,7 +12,7 @@ import (
 const (
 	ConsoleUsersVar      = "CONSOLE_USERS"
 	ConsoleHostsVar      = "CONSOLE_HOSTS"
-	ConsoleTokenVar      = "CONSOLE_METRICS_TOKEN" //nolint:gosec // a variable's name
+	ConsoleTokenVar      = "CONSOLE_METRICS_TOKEN"
 	ConsoleCertVar       = "CONSOLE_TLS_CERT"
 	ConsoleKeyVar        = "CONSOLE_TLS_KEY"
 	ConsolePrometheusVar = "CONSOLE_PROMETHEUS"
