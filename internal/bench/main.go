@@ -34,6 +34,7 @@ func benchmarks() []benchmark {
 		{"campaign", "a whole campaign against its lower bound", benchCampaign},
 		{"idle", "how long a line is idle between two calls", benchIdle},
 		{"live", "1,000 live calls held by one worker", benchLive},
+		{"console", "the first page with 20 campaigns, 200 lines and 100,000 contacts", benchConsole},
 	}
 }
 
