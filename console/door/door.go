@@ -71,6 +71,7 @@ type Door struct {
 	origins  *http.CrossOriginProtection
 	limits   *limits
 	token    [sha256.Size]byte
+	now      func() time.Time
 	nobody   []byte // a hash that is compared with for users that do not exist
 }
 
@@ -85,7 +86,7 @@ func New(cfg Config) (*Door, error) {
 	}
 	d := &Door{
 		Config: cfg, sessions: scs.New(), origins: http.NewCrossOriginProtection(), limits: newLimits(), token: sha256.Sum256([]byte(cfg.Token)),
-		nobody: nobody,
+		now: time.Now, nobody: nobody,
 	}
 	d.sessions.IdleTimeout, d.sessions.Lifetime = sessionIdle, sessionLife
 	d.sessions.Cookie.Name = "ringqueue"

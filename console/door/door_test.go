@@ -34,8 +34,9 @@ func accounts(t *testing.T) []Account {
 // house is a console behind a door, with its log.
 type house struct {
 	*httptest.Server
-	t   *testing.T
-	log *strings.Builder
+	t    *testing.T
+	log  *strings.Builder
+	door *Door
 }
 
 func build(t *testing.T, cfg Config, writeTimeout ...time.Duration) *house {
@@ -46,6 +47,7 @@ func build(t *testing.T, cfg Config, writeTimeout ...time.Duration) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.door = d
 	inside := http.NewServeMux()
 	inside.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
@@ -334,6 +336,7 @@ func TestLoginLimit(t *testing.T) {
 		t.Errorf("%d limiters are kept", len(l.each))
 	}
 	h := build(t, local8080(t))
+	h.door.now = func() time.Time { return now }
 	status := 0
 	for range tries + 1 {
 		status = h.login(h.browser(), "vera", "wrong password", "/").status

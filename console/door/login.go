@@ -40,7 +40,7 @@ func (d *Door) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name, password, next := r.PostForm.Get("name"), r.PostForm.Get("password"), local(r.PostForm.Get("next"))
-	if wait := d.limits.wait(remote(r), name, time.Now()); wait > 0 {
+	if wait := d.limits.wait(remote(r), name, d.now()); wait > 0 {
 		d.Log.Warn().Str("from", remote(r)).Msg("console: too many logins")
 		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
 		d.writeLogin(w, http.StatusTooManyRequests, next, name, "Too many tries. Wait a minute.")
