@@ -149,7 +149,14 @@ func (o *owned) watch(rules campaign.Rules, ref campaign.Ref, a campaign.Attempt
 	}) {
 		return judgement{}, seen, false
 	}
+	phase := Phase("")
 	for {
+		if now := phaseOf(seen); now != phase {
+			phase = now
+			if err := o.pool.store.show(o.ctx, o.Number, phase); err != nil {
+				log.Debug().Err(err).Msg("phase not shown")
+			}
+		}
 		if sleep(o.ctx, o.pollAfter(seen, failures)) != nil {
 			return judgement{}, seen, false
 		}

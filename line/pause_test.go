@@ -15,10 +15,19 @@ func TestABreak(t *testing.T) {
 	onBoth(t, func(r *room) {
 		w := r.work("w1")
 		_, settled := w.call("a", "s-1")
+		phase := func() Phase {
+			l, err := Find(r.t.Context(), r.rdb, alice.Name)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			return l.Phase
+		}
+		r.until("it rings", func() bool { return phase() == RingsAgent })
 		if err := Pause(r.t.Context(), r.rdb, alice.Number); err != nil {
 			r.t.Fatal(err)
 		}
 		r.calls.say("s-1", agentUp)
+		r.until("the contact's phone rings", func() bool { return phase() == RingsContact })
 		r.calls.say("s-1", hungUp)
 		r.closed("settled", settled) // by the call's end, not by the break
 		ctx := r.t.Context()

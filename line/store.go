@@ -122,11 +122,37 @@ func (s store) block(ctx context.Context, number, token string) error {
 	return s.blocked.Run(ctx, s.rdb, []string{keyLine(number)}, token).Err()
 }
 
+// Phase is how far the call on a line is, as far as polling has seen.
+type Phase string
+
+// The phases of a call; "" is not known.
+const (
+	RingsAgent   Phase = "rings_agent"
+	RingsContact Phase = "rings_contact"
+	Talks        Phase = "talks"
+)
+
+func phaseOf(seen campaign.Seen) Phase {
+	switch {
+	case seen.CalleeAnswered:
+		return Talks
+	case seen.CallerAnswered:
+		return RingsContact
+	}
+	return RingsAgent
+}
+
+// show notes how far a line's call is, for people. It is no harm if it comes late or not at all.
+func (s store) show(ctx context.Context, number string, phase Phase) error {
+	return s.rdb.HSet(ctx, keyLine(number), "phase", string(phase)).Err()
+}
+
 // Info is a line as the operator sees it.
 type Info struct {
 	Name, Number, Team string
 	Worker             string // "" while no worker has it
 	State              State
+	Phase              Phase     // of the call, while it is occupied
 	Until              time.Time // end of wrap-up or cooling
 	Campaign, Contact  string
 	Since              time.Time
@@ -162,6 +188,9 @@ func List(ctx context.Context, rdb redis.UniversalClient) ([]Info, error) {
 			Name: h["name"], Number: numbers[i], Team: h["team"], State: State(h["state"]), Until: at(h["until"]),
 			Campaign: h["campaign"], Contact: h["contact"], Since: at(h["since"]), Note: h["note"], Seen: at(h["seen"]), Agreed: h["agreed"],
 			Paused: at(h["paused"]),
+		}
+		if l.State == Occupied {
+			l.Phase = Phase(h["phase"])
 		}
 		if at(h["lease"]).After(now) {
 			l.Worker = h["owner"]

@@ -19,9 +19,10 @@ import (
 type shownLine struct {
 	Name     string    `json:"name"`
 	Team     string    `json:"team"`
-	Number   string    `json:"number"` // masked
-	Worker   string    `json:"worker"` // "" while no worker has it
-	State    string    `json:"state"`  // free, occupied, wrap_up, cooling, blocked
+	Number   string    `json:"number"`          // masked
+	Worker   string    `json:"worker"`          // "" while no worker has it
+	State    string    `json:"state"`           // free, occupied, wrap_up, cooling, blocked
+	Phase    string    `json:"phase,omitempty"` // of the call: rings_agent, rings_contact, talks
 	Since    time.Time `json:"since,omitzero"`
 	Until    time.Time `json:"until,omitzero"` // of wrap_up and cooling
 	Campaign string    `json:"campaign,omitempty"`
@@ -45,7 +46,7 @@ func newLines() *cobra.Command {
 			list := make([]shownLine, len(lines))
 			for i, l := range lines {
 				list[i] = shownLine{
-					Name: l.Name, Team: l.Team, Number: campaign.Mask(l.Number), Worker: l.Worker, State: string(l.State), Since: l.Since,
+					Name: l.Name, Team: l.Team, Number: campaign.Mask(l.Number), Worker: l.Worker, State: string(l.State), Phase: string(l.Phase), Since: l.Since,
 					Until: l.Until, Campaign: l.Campaign, Contact: l.Contact, Paused: !l.Paused.IsZero(), PausedAt: l.Paused,
 					Note: l.Note, Doing: show.Doing(l, time.Now()),
 				}

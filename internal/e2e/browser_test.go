@@ -196,6 +196,7 @@ func TestConsoleInABrowser(t *testing.T) {
 	w.must("enqueue", "csv", w.list("list.csv", numbers...), "--campaign", w.campaign("renewals"))
 	olga.says("renewals")
 	olga.says("on a call")
+	olga.says("talking")
 	olga.clean()
 
 	// Paused with the monitor's own button, which stands for both queues.

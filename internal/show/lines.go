@@ -7,6 +7,10 @@ import (
 	"github.com/ringqueue/ringqueue/line"
 )
 
+var phases = map[line.Phase]string{
+	line.RingsAgent: ", ringing the agent", line.RingsContact: ", ringing the contact", line.Talks: ", talking",
+}
+
 // Doing says what a line is doing, in words.
 func Doing(l line.Info, now time.Time) string {
 	text := "free"
@@ -18,7 +22,7 @@ func Doing(l line.Info, now time.Time) string {
 	case l.Note != "":
 		text = "waits: " + l.Note
 	case l.State == line.Occupied:
-		text = "on a call since " + Ago(now.Sub(l.Since))
+		text = "on a call since " + Ago(now.Sub(l.Since)) + phases[l.Phase]
 	case l.State == line.WrapUp || l.State == line.Cooling:
 		text = strings.ReplaceAll(string(l.State), "_", "-") + " for another " + Ago(max(l.Until.Sub(now), 0))
 	case l.State == line.Blocked:

@@ -3,7 +3,7 @@
 -- owner, lease (ms): the worker that has it, and until when
 -- state: '' (free), occupied, wrap_up, cooling, blocked; until (ms): the end of wrap_up and cooling
 -- paused (ms): since when the agent has a break; only a person ends it
--- token, campaign, contact, since (ms): the attempt that occupies it; note: what to tell people
+-- token, campaign, contact, since (ms): the attempt that occupies it; phase: how far its call is; note: what to tell people
 
 local function now_ms()
   local t = redis.call('TIME')

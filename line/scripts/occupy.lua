@@ -9,5 +9,5 @@ if h[1] ~= ARGV[1] or tonumber(h[2] or '0') <= now then return 'lost' end
 if state(KEYS[1], now) ~= '' then return 'taken' end
 if h[5] then return 'paused' end
 redis.call('HSET', KEYS[1], 'state', 'occupied', 'token', ARGV[2], 'campaign', ARGV[3], 'contact', ARGV[4],
-  'since', int(now), 'until', '0')
+  'since', int(now), 'until', '0', 'phase', '')
 return 'ok'
