@@ -468,10 +468,25 @@ func (r *Runner) fill(ctx context.Context, c *claim) error {
 	if err := rules.CheckAt(now); err != nil {
 		return r.end(ctx, c, Failed, err.Error())
 	}
-	if err := r.ledger.Create(ctx, rules, true); errors.Is(err, ledger.ErrCancelled) {
+	if c.began {
+		// What a person has deleted in the middle of its import is not to come back.
+		if _, err := r.ledger.Campaign(ctx, c.Name); errors.Is(err, ledger.ErrNoCampaign) {
+			return r.end(ctx, c, Done, "its campaign was deleted")
+		}
+	}
+	switch err := r.ledger.Create(ctx, rules, true); {
+	case errors.Is(err, ledger.ErrCancelled):
 		return r.end(ctx, c, Done, "its campaign was cancelled")
-	} else if err != nil {
+	case errors.Is(err, ledger.ErrDeleting):
+		return r.end(ctx, c, Done, "its campaign was deleted")
+	case err != nil:
 		return err
+	}
+	if !c.began {
+		if err := r.step(ctx, c, Importing, keep, "", map[string]any{"began": "1"}); err != nil {
+			return err
+		}
+		c.began = true
 	}
 	idKey, err := r.ledger.IDKey(ctx)
 	if err != nil {

@@ -84,6 +84,7 @@ type Run struct {
 	rule  Rule
 	lease time.Time
 	retry time.Time
+	began bool // its campaign was created
 }
 
 // Open says whether the run is not at its end.
@@ -277,6 +278,7 @@ func (s *Store) runs(ctx context.Context, names []string) ([]Run, error) {
 			Name: names[i], Schedule: h["schedule"], Instant: millis(h["instant"]), State: State(h["state"]), Detail: h["detail"],
 			Contacts: number(h["contacts"]), Rejected: number(h["rejected"]), LeftOut: number(h["left_out"]),
 			FiredAt: millis(h["fired"]), EndedAt: millis(h["ended"]), lease: millis(h["lease"]), retry: millis(h["retry"]),
+			began: h["began"] == "1",
 		}
 		if err := json.Unmarshal([]byte(h["rule"]), &r.rule); err != nil {
 			return nil, wrap("read runs", err)

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -66,5 +67,27 @@ func TestKeep(t *testing.T) {
 	}
 	if camps, err := w.ledger.Campaigns(t.Context()); err != nil || len(camps) != 3 {
 		t.Errorf("%d campaigns are left, %v", len(camps), err)
+	}
+}
+
+// TestDeletedInTheMiddle deletes a run's campaign while its import is interrupted: it does not come back.
+func TestDeletedInTheMiddle(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.add(w.rule("daily", w.file("due.csv", 1, 5)), at(t, newYork, "2026-03-01T08:00"))
+	w.set(at(t, newYork, "2026-03-01T09:00"))
+	r := w.runner()
+	w.eventually(r, "it runs", func() bool { return w.runs("daily")[0].State == Running })
+	name := w.runs("daily")[0].Name
+	if _, err := tasks.Delete(t.Context(), w.rdb, name); err != nil {
+		t.Fatal(err)
+	}
+	w.rdb.HSet(t.Context(), keyRun(name), "state", string(Importing)) // as a worker that was killed would have left it
+	w.eventually(r, "it ends", func() bool { return w.runs("daily")[0].State == Done })
+	if run := w.runs("daily")[0]; run.Detail != "its campaign was deleted" {
+		t.Errorf("the run is %+v", run)
+	}
+	if _, err := w.ledger.Campaign(t.Context(), name); !errors.Is(err, ledger.ErrNoCampaign) {
+		t.Errorf("the campaign is there again: %v", err)
 	}
 }
