@@ -22,10 +22,10 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/rs/zerolog"
 
-	"github.com/ringqueue/ringqueue/guard"
+	"github.com/ringqueue/ringqueue/internal/failover"
+	"github.com/ringqueue/ringqueue/internal/metrics"
 	"github.com/ringqueue/ringqueue/internal/redistest"
 	"github.com/ringqueue/ringqueue/internal/settings"
-	"github.com/ringqueue/ringqueue/metrics"
 )
 
 // drain is how long a worker may take to hand its calls over and end.
@@ -438,7 +438,7 @@ func TestRedisConf(t *testing.T) {
 		}
 	}
 	var log bytes.Buffer
-	if err := guard.Check(t.Context(), rdb, zerolog.New(&log)); err != nil {
+	if err := failover.Check(t.Context(), rdb, zerolog.New(&log)); err != nil {
 		t.Errorf("the worker refuses it: %v", err)
 	}
 	if strings.Contains(log.String(), `"warn"`) {

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/ringqueue/ringqueue/campaign"
-	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 )
 
 // Book records for the lines what becomes of their calls: the ledger, the retry rules and the next round's task in one.

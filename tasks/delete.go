@@ -8,7 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 )
 
 // asynqQueues is Asynq's set of the queues that there are.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/crash"
-	"github.com/ringqueue/ringqueue/ledger"
-	"github.com/ringqueue/ringqueue/line"
+	"github.com/ringqueue/ringqueue/internal/ledger"
+	"github.com/ringqueue/ringqueue/internal/line"
 	"github.com/ringqueue/ringqueue/ringout"
 )
 

@@ -8,7 +8,7 @@ import (
 	"iter"
 
 	"github.com/ringqueue/ringqueue/campaign"
-	"github.com/ringqueue/ringqueue/contactlist"
+	"github.com/ringqueue/ringqueue/internal/contactlist"
 )
 
 // Contact is somebody to call, as a program knows them. Only Number is needed.

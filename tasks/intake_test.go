@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/ringqueue/ringqueue/campaign"
-	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 )
 
 func (b *bundle) open(t *testing.T, o Open) *Intake {

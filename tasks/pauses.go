@@ -8,7 +8,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 )
 
 // Pauses pauses and resumes campaigns by Asynq's own means, so that the monitor's buttons and ours are the same thing: a

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/ringqueue/ringqueue/campaign"
-	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 )
 
 func TestPauses(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/ringqueue/ringqueue/campaign"
-	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 )
 
 // RetriableOutcomes are the outcomes after which a contact may be given another round. One that is unconfirmed is decided

@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
-	"github.com/ringqueue/ringqueue/ledger"
-	"github.com/ringqueue/ringqueue/line"
+	"github.com/ringqueue/ringqueue/internal/ledger"
+	"github.com/ringqueue/ringqueue/internal/line"
 )
 
 // shutdownTimeout is beyond any call: our own context ends the handlers, so that Asynq's abort, which gives running tasks

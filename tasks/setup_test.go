@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/redistest"
-	"github.com/ringqueue/ringqueue/ledger"
 )
 
 // bundle is a campaign on a Redis of its own.

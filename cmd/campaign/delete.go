@@ -12,8 +12,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/show"
-	"github.com/ringqueue/ringqueue/ledger"
 	"github.com/ringqueue/ringqueue/tasks"
 )
 

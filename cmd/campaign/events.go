@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/show"
-	"github.com/ringqueue/ringqueue/ledger"
 )
 
 // shownEvent is what `events --json` prints.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/golden"
-	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 )
 
 // TestGolden pins what the commands print, but for times.

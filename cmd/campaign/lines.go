@@ -11,8 +11,8 @@ import (
 
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/internal/line"
 	"github.com/ringqueue/ringqueue/internal/show"
-	"github.com/ringqueue/ringqueue/line"
 )
 
 // shownLine is what `lines --json` prints.

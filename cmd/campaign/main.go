@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ringqueue/ringqueue/internal/cli"
-	"github.com/ringqueue/ringqueue/ledger"
-	"github.com/ringqueue/ringqueue/line"
+	"github.com/ringqueue/ringqueue/internal/ledger"
+	"github.com/ringqueue/ringqueue/internal/line"
 )
 
 func main() { os.Exit(cli.Main(newRoot())) }

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ringqueue/ringqueue/internal/cli"
-	"github.com/ringqueue/ringqueue/report"
+	"github.com/ringqueue/ringqueue/internal/report"
 )
 
 func newReport() *cobra.Command {

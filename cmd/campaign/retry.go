@@ -11,8 +11,8 @@ import (
 
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/show"
-	"github.com/ringqueue/ringqueue/ledger"
 	"github.com/ringqueue/ringqueue/tasks"
 )
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/ringqueue/ringqueue/internal/cli"
 	"github.com/ringqueue/ringqueue/internal/show"
-	"github.com/ringqueue/ringqueue/status"
+	"github.com/ringqueue/ringqueue/internal/status"
 )
 
 func newList() *cobra.Command {

@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ringqueue/ringqueue/campaign"
-	"github.com/ringqueue/ringqueue/contactlist"
 	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/internal/contactlist"
 	"github.com/ringqueue/ringqueue/tasks"
 )
 

@@ -20,10 +20,10 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ringqueue/ringqueue/campaign"
-	"github.com/ringqueue/ringqueue/contactlist"
 	"github.com/ringqueue/ringqueue/internal/cli"
-	"github.com/ringqueue/ringqueue/ledger"
-	"github.com/ringqueue/ringqueue/line"
+	"github.com/ringqueue/ringqueue/internal/contactlist"
+	"github.com/ringqueue/ringqueue/internal/ledger"
+	"github.com/ringqueue/ringqueue/internal/line"
 	"github.com/ringqueue/ringqueue/tasks"
 )
 

@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ringqueue/ringqueue/contactlist"
 	"github.com/ringqueue/ringqueue/internal/cli"
-	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/internal/contactlist"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 )
 
 func newDNC() *cobra.Command {

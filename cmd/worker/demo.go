@@ -18,16 +18,16 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ringqueue/ringqueue/campaign"
-	"github.com/ringqueue/ringqueue/contactlist"
 	"github.com/ringqueue/ringqueue/examples"
 	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/internal/contactlist"
+	"github.com/ringqueue/ringqueue/internal/ledger"
+	"github.com/ringqueue/ringqueue/internal/results"
 	"github.com/ringqueue/ringqueue/internal/settings"
 	"github.com/ringqueue/ringqueue/internal/show"
+	"github.com/ringqueue/ringqueue/internal/status"
 	"github.com/ringqueue/ringqueue/internal/worker"
-	"github.com/ringqueue/ringqueue/ledger"
-	"github.com/ringqueue/ringqueue/results"
 	"github.com/ringqueue/ringqueue/ringout/ringouttest"
-	"github.com/ringqueue/ringqueue/status"
 	"github.com/ringqueue/ringqueue/tasks"
 )
 

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/ringqueue/ringqueue/console/door"
 	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/internal/console/auth"
 )
 
 func newHashPassword() *cobra.Command {
@@ -26,7 +26,7 @@ func newHashPassword() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			hash, err := door.Hash(password)
+			hash, err := auth.Hash(password)
 			if err != nil {
 				return cli.Usage(err)
 			}

@@ -15,9 +15,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/ringqueue/ringqueue/console"
-	"github.com/ringqueue/ringqueue/console/door"
 	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/internal/console"
+	"github.com/ringqueue/ringqueue/internal/console/auth"
 	"github.com/ringqueue/ringqueue/internal/crash"
 	"github.com/ringqueue/ringqueue/internal/redisurl"
 	"github.com/ringqueue/ringqueue/internal/settings"
@@ -52,9 +52,9 @@ func runWorker(ctx context.Context, config, addr string, insist bool, stderr io.
 		return err
 	}
 	log := newLog(stderr)
-	var entrance *door.Door
+	var entrance *auth.Door
 	if addr != consoleOff {
-		if entrance, err = door.New(door.Config{
+		if entrance, err = auth.New(auth.Config{
 			Addr: addr, Accounts: con.Accounts, Hosts: con.Hosts, Token: con.Token.Reveal(), TLS: con.Cert != "", Log: log,
 		}); err != nil {
 			return cli.Usage(err)

@@ -15,8 +15,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ringqueue/ringqueue/campaign"
-	"github.com/ringqueue/ringqueue/console"
-	entrance "github.com/ringqueue/ringqueue/console/door"
+	"github.com/ringqueue/ringqueue/internal/console"
+	entrance "github.com/ringqueue/ringqueue/internal/console/auth"
 	"github.com/ringqueue/ringqueue/tasks"
 )
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 )
 
 // team is the lines of a worker of its own process.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/ringqueue/ringqueue/campaign"
-	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 )
 
 // TestRollingDeploy replaces two workers one after the other while people talk.

@@ -14,8 +14,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/redistest"
-	"github.com/ringqueue/ringqueue/ledger"
 	"github.com/ringqueue/ringqueue/ringout/ringouttest"
 	"github.com/ringqueue/ringqueue/tasks"
 )

@@ -20,9 +20,9 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"github.com/ringqueue/ringqueue/console/door"
+	"github.com/ringqueue/ringqueue/internal/console/auth"
+	"github.com/ringqueue/ringqueue/internal/status"
 	"github.com/ringqueue/ringqueue/ringout/ringouttest"
-	"github.com/ringqueue/ringqueue/status"
 )
 
 const consolePassword = "correct horse battery"
@@ -172,7 +172,7 @@ func (b *tab) press(queue, button string) {
 func TestConsoleInABrowser(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, ringouttest.Config{})
-	hash, err := door.Hash(consolePassword)
+	hash, err := auth.Hash(consolePassword)
 	if err != nil {
 		t.Fatal(err)
 	}

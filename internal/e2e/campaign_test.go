@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/status"
 	"github.com/ringqueue/ringqueue/ringout/ringouttest"
-	"github.com/ringqueue/ringqueue/status"
 )
 
 // TestCampaign is a day's work: a list goes in, phones ring, every outcome comes out.

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 )
 
 // TestTerminate stops a worker during conversations; the next one takes them over and records what became of them.

@@ -21,8 +21,8 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ringqueue/ringqueue/internal/redistest"
+	"github.com/ringqueue/ringqueue/internal/status"
 	"github.com/ringqueue/ringqueue/ringout/ringouttest"
-	"github.com/ringqueue/ringqueue/status"
 )
 
 // bin is the folder of the built commands, which TestMain fills.

@@ -5,7 +5,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/ringqueue/ringqueue/console/door"
+	"github.com/ringqueue/ringqueue/internal/console/auth"
 )
 
 // Names of the console's environment variables.
@@ -23,7 +23,7 @@ const minToken = 16
 
 // Console is the settings of a worker's console.
 type Console struct {
-	Accounts   []door.Account // none: whoever is on this machine
+	Accounts   []auth.Account // none: whoever is on this machine
 	Hosts      []string       // names under which it is reached beyond this machine
 	Token      Secret         // that reads the metrics
 	Cert, Key  string         // files; "" for no TLS
@@ -38,7 +38,7 @@ func LoadConsole(getenv func(string) string, dotenvPath string) (Console, error)
 		Prometheus: strings.TrimRight(e.get(ConsolePrometheusVar), "/"),
 	}
 	if users := e.get(ConsoleUsersVar); users != "" {
-		accounts, err := door.ParseUsers(users)
+		accounts, err := auth.ParseUsers(users)
 		if err != nil {
 			e.fail("%s: %v", ConsoleUsersVar, err)
 		}

@@ -3,7 +3,7 @@ package show
 import (
 	"fmt"
 
-	"github.com/ringqueue/ringqueue/ledger"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 )
 
 // Event says what happened, in words.

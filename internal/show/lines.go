@@ -4,7 +4,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ringqueue/ringqueue/line"
+	"github.com/ringqueue/ringqueue/internal/line"
 )
 
 var phases = map[line.Phase]string{

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/ringqueue/ringqueue/campaign"
-	"github.com/ringqueue/ringqueue/status"
+	"github.com/ringqueue/ringqueue/internal/status"
 )
 
 // Status writes a campaign's status.

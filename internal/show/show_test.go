@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/ringqueue/ringqueue/campaign"
-	"github.com/ringqueue/ringqueue/status"
+	"github.com/ringqueue/ringqueue/internal/status"
 )
 
 func TestStatus(t *testing.T) {

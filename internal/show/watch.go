@@ -11,9 +11,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ringqueue/ringqueue/ledger"
-	"github.com/ringqueue/ringqueue/line"
-	"github.com/ringqueue/ringqueue/status"
+	"github.com/ringqueue/ringqueue/internal/ledger"
+	"github.com/ringqueue/ringqueue/internal/line"
+	"github.com/ringqueue/ringqueue/internal/status"
 )
 
 // Watcher follows a campaign: a live view on a terminal, plain lines elsewhere.

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/redistest"
-	"github.com/ringqueue/ringqueue/ledger"
 	"github.com/ringqueue/ringqueue/tasks"
 )
 

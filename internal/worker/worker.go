@@ -15,28 +15,28 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
-	"github.com/ringqueue/ringqueue/guard"
 	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/internal/failover"
+	"github.com/ringqueue/ringqueue/internal/ledger"
+	"github.com/ringqueue/ringqueue/internal/line"
+	"github.com/ringqueue/ringqueue/internal/metrics"
+	"github.com/ringqueue/ringqueue/internal/schedule"
 	"github.com/ringqueue/ringqueue/internal/settings"
-	"github.com/ringqueue/ringqueue/ledger"
-	"github.com/ringqueue/ringqueue/line"
-	"github.com/ringqueue/ringqueue/metrics"
 	"github.com/ringqueue/ringqueue/ratelimit"
 	"github.com/ringqueue/ringqueue/ringout"
-	"github.com/ringqueue/ringqueue/schedule"
 	"github.com/ringqueue/ringqueue/tasks"
 )
 
 // Worker is one worker: the parts, wired.
 type Worker struct {
-	name   string
-	rdb    redis.UniversalClient
-	log    zerolog.Logger
-	pool   *line.Pool
-	guard  *guard.Guard
-	runner *schedule.Runner
-	server *tasks.Server
-	creds  settings.Credentials
+	name     string
+	rdb      redis.UniversalClient
+	log      zerolog.Logger
+	pool     *line.Pool
+	failover *failover.Guard
+	runner   *schedule.Runner
+	server   *tasks.Server
+	creds    settings.Credentials
 
 	ready atomic.Bool // RingCentral has accepted the credentials
 
@@ -87,7 +87,7 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 	return &Worker{
 		Metrics: counts,
 		name:    name, rdb: rdb, log: log, pool: pool, creds: set.Credentials,
-		guard: guard.New(rdb, led, pool, log, guard.Config{
+		failover: failover.New(rdb, led, pool, log, failover.Config{
 			Every: max(scaled(5*time.Second), 250*time.Millisecond), LogLag: scaled(45 * time.Second), Retry: scaled(15 * time.Second),
 			Slack: max(scaled(time.Minute), 3*time.Second), Recent: max(scaled(10*time.Minute), 30*time.Second),
 		}),
@@ -158,7 +158,7 @@ func (w *Worker) Name() string { return w.name }
 
 // Run works until ctx ends: first the handlers hand over, then the lines. An error means that it cannot work at all.
 func (w *Worker) Run(ctx context.Context) error {
-	if err := guard.Check(ctx, w.rdb, w.log); err != nil {
+	if err := failover.Check(ctx, w.rdb, w.log); err != nil {
 		return err
 	}
 	linesCtx, stopLines := context.WithCancel(context.WithoutCancel(ctx))
@@ -173,7 +173,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	}
 	var guarding sync.WaitGroup
 	guardCtx, stopGuard := context.WithCancel(ctx)
-	guarding.Go(func() { w.guard.Run(guardCtx) })
+	guarding.Go(func() { w.failover.Run(guardCtx) })
 	defer guarding.Wait() // before the lines end
 	defer stopGuard()
 	if err := w.checkLogin(ctx); err != nil || ctx.Err() != nil {

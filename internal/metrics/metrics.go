@@ -1,0 +1,189 @@
+// Package metrics is what Prometheus is told of a worker: what it does itself, and what Redis says of all workers together.
+// Labels are names that operators choose (teams, lines' states, campaigns, schedules), and few; nothing personal.
+package metrics
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/line"
+	"github.com/ringqueue/ringqueue/ratelimit"
+	"github.com/ringqueue/ringqueue/ringout"
+)
+
+// AgentFailure is the outcome of an attempt that never reached the contact.
+const AgentFailure = "agent_failure"
+
+// Metrics counts what a worker does. It is safe for concurrent use.
+type Metrics struct {
+	registry  *prometheus.Registry
+	attempts  *prometheus.CounterVec
+	lineWait  *prometheus.HistogramVec
+	quotaWait *prometheus.HistogramVec
+	requests  *prometheus.HistogramVec
+	responses *prometheus.CounterVec
+}
+
+// Config is what metrics are read from.
+type Config struct {
+	Redis      redis.UniversalClient
+	Worker     string // whose lines are counted
+	Limiter    *ratelimit.Limiter
+	Extensions []string // keys of the extensions whose quotas are read
+	Log        zerolog.Logger
+}
+
+// Waits are short when all is well, and a calling campaign's are up to minutes.
+var waits = []float64{0.1, 0.5, 1, 2, 5, 10, 20, 60, 300, 1800}
+
+// New returns metrics on a registry of their own.
+func New(cfg Config) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringqueue_attempts_total", Help: "Attempts that this worker settled, by outcome; agent_failure never reached the contact.",
+		}, []string{"team", "outcome"}),
+		lineWait: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ringqueue_line_wait_seconds", Help: "How long contacts that are due have waited for a line.", Buckets: waits,
+		}, []string{"team"}),
+		quotaWait: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ringqueue_quota_wait_seconds", Help: "How long requests have waited for a slot of RingCentral's quotas.", Buckets: waits,
+		}, []string{"group"}),
+		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "ringqueue_ringcentral_request_seconds", Help: "How long RingCentral has taken to answer.",
+			Buckets: []float64{0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10},
+		}, []string{"operation"}),
+		responses: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "ringqueue_ringcentral_responses_total", Help: "RingCentral's answers by HTTP status; none where there was no answer.",
+		}, []string{"operation", "code"}),
+	}
+	m.registry.MustRegister(m.attempts, m.lineWait, m.quotaWait, m.requests, m.responses, newReader(cfg),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
+	return m
+}
+
+// Names lists ringqueue's metrics, a histogram's without suffix.
+func Names() []string {
+	names := []string{
+		"ringqueue_attempts_total", "ringqueue_line_wait_seconds", "ringqueue_quota_wait_seconds",
+		"ringqueue_ringcentral_request_seconds", "ringqueue_ringcentral_responses_total",
+	}
+	for _, d := range descriptions {
+		names = append(names, d.name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Handler serves the metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4, Timeout: 10 * time.Second})
+}
+
+// LineWait is line.Config's OnWait.
+func (m *Metrics) LineWait(team string, d time.Duration) {
+	m.lineWait.WithLabelValues(team).Observe(d.Seconds())
+}
+
+// Settled is line.Config's OnSettled.
+func (m *Metrics) Settled(team string, a campaign.Attempt) {
+	outcome := string(a.Outcome)
+	if outcome == "" {
+		outcome = AgentFailure
+	}
+	m.attempts.WithLabelValues(team, outcome).Inc()
+}
+
+// QuotaWait is line.Extension's OnWait.
+func (m *Metrics) QuotaWait(group ringout.Group, d time.Duration) {
+	m.quotaWait.WithLabelValues(string(group)).Observe(d.Seconds())
+}
+
+// Calls counts and times what is asked of RingCentral.
+func (m *Metrics) Calls(next line.Calls) line.Calls { return calls{m, next} }
+
+type calls struct {
+	m    *Metrics
+	next line.Calls
+}
+
+// asked is told of one request; an answer that is an error has its status in it.
+func (c calls) asked(ctx context.Context, operation string, began time.Time, err error) {
+	code := "200"
+	if err != nil {
+		var e *ringout.Error
+		switch {
+		case errors.As(err, &e) && e.Status > 0:
+			code = strconv.Itoa(e.Status)
+		case ctx.Err() != nil:
+			return // the worker stops
+		default:
+			code = "none"
+		}
+	}
+	c.m.responses.WithLabelValues(operation, code).Inc()
+	c.m.requests.WithLabelValues(operation).Observe(time.Since(began).Seconds())
+}
+
+func (c calls) Login(ctx context.Context) error {
+	began := time.Now()
+	err := c.next.Login(ctx)
+	// A login that is still good asks nothing.
+	if d := time.Since(began); err != nil || d > time.Millisecond {
+		c.asked(ctx, "login", began, err)
+	}
+	return err //nolint:wrapcheck // passed on as it is, here and below
+}
+
+func (c calls) Place(ctx context.Context, call ringout.Call) (ringout.RingOut, error) {
+	began := time.Now()
+	r, err := c.next.Place(ctx, call)
+	c.asked(ctx, "place", began, err)
+	return r, err //nolint:wrapcheck // as above
+}
+
+func (c calls) Status(ctx context.Context, id string) (ringout.RingOut, error) {
+	began := time.Now()
+	r, err := c.next.Status(ctx, id)
+	c.asked(ctx, "status", began, err)
+	return r, err //nolint:wrapcheck // as above
+}
+
+func (c calls) Cancel(ctx context.Context, id string) error {
+	began := time.Now()
+	err := c.next.Cancel(ctx, id)
+	c.asked(ctx, "cancel", began, err)
+	return err //nolint:wrapcheck // as above
+}
+
+func (c calls) Presence(ctx context.Context) (ringout.Presence, error) {
+	began := time.Now()
+	p, err := c.next.Presence(ctx)
+	c.asked(ctx, "presence", began, err)
+	return p, err //nolint:wrapcheck // as above
+}
+
+func (c calls) ActiveCalls(ctx context.Context) (ringout.Records, error) {
+	began := time.Now()
+	r, err := c.next.ActiveCalls(ctx)
+	c.asked(ctx, "active_calls", began, err)
+	return r, err //nolint:wrapcheck // as above
+}
+
+func (c calls) CallLog(ctx context.Context, q ringout.LogQuery) (ringout.Records, error) {
+	began := time.Now()
+	r, err := c.next.CallLog(ctx, q)
+	c.asked(ctx, "call_log", began, err)
+	return r, err //nolint:wrapcheck // as above
+}

@@ -1,0 +1,262 @@
+// Package status says where a campaign stands and why it is not dialling, for the commands, the console and metrics.
+package status
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/ledger"
+	"github.com/ringqueue/ringqueue/internal/line"
+	"github.com/ringqueue/ringqueue/tasks"
+)
+
+// State is a campaign's state as people see it.
+type State string
+
+// The states of a campaign.
+const (
+	Running   State = "running"
+	Paused    State = "paused"
+	Cancelled State = "cancelled"
+	Done      State = "done" // nothing is left to call; unconfirmed contacts may be left to decide
+)
+
+// Status is a campaign at one instant. The JSON keys are a contract.
+type Status struct {
+	Name        string                   `json:"name"`
+	State       State                    `json:"state"`
+	Total       int                      `json:"total"`
+	Waiting     int                      `json:"waiting"`
+	Live        int                      `json:"live"`
+	Done        int                      `json:"done"`
+	Unconfirmed int                      `json:"unconfirmed"`
+	Outcomes    map[campaign.Outcome]int `json:"outcomes"`
+	BlockedBy   []string                 `json:"blocked_by"`
+	Team        string                   `json:"team"`
+	CreatedAt   time.Time                `json:"created_at"`
+}
+
+// Over says whether nothing more will be dialled.
+func (s Status) Over() bool { return s.Waiting+s.Live == 0 }
+
+// Reader reads statuses. It is safe for concurrent use.
+type Reader struct {
+	rdb       redis.UniversalClient
+	ledger    *ledger.Ledger
+	pauses    *tasks.Pauses
+	inspector *asynq.Inspector
+	now       func() time.Time
+}
+
+// NewReader returns a reader on a Redis client, which stays the caller's to close.
+func NewReader(rdb redis.UniversalClient) *Reader {
+	return &Reader{
+		rdb: rdb, ledger: ledger.New(rdb), pauses: tasks.NewPauses(rdb),
+		inspector: asynq.NewInspectorFromRedisClient(rdb), now: time.Now,
+	}
+}
+
+// Read reads one campaign; an unknown one is ledger.ErrNoCampaign.
+func (r *Reader) Read(ctx context.Context, name string) (Status, error) {
+	c, err := r.ledger.Campaign(ctx, name)
+	if err != nil {
+		return Status{}, err
+	}
+	lines, err := line.List(ctx, r.rdb)
+	if err != nil {
+		return Status{}, err
+	}
+	a, err := r.ledger.Approval(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	return r.of(ctx, c, lines, a)
+}
+
+// All reads all campaigns, oldest first.
+func (r *Reader) All(ctx context.Context) ([]Status, error) {
+	campaigns, err := r.ledger.Campaigns(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := line.List(ctx, r.rdb)
+	if err != nil {
+		return nil, err
+	}
+	a, err := r.ledger.Approval(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Status, 0, len(campaigns))
+	for _, c := range campaigns {
+		s, err := r.of(ctx, c, lines, a)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+// summary is what the ledger says of a campaign.
+func summary(c ledger.Campaign) Status {
+	s := Status{
+		Name: c.Rules.Name, State: Running, Total: c.Counts.Total, Waiting: c.Counts.Waiting, Live: c.Counts.Live,
+		Done: c.Counts.Done, Unconfirmed: c.Counts.Unconfirmed, Outcomes: c.Counts.Outcomes, BlockedBy: []string{},
+		Team: c.Rules.Team, CreatedAt: c.CreatedAt,
+	}
+	switch {
+	case c.Cancelled:
+		s.State = Cancelled
+	case s.Over() && s.Total > 0:
+		s.State = Done
+	}
+	return s
+}
+
+func (r *Reader) of(ctx context.Context, c ledger.Campaign, lines []line.Info, a ledger.Approval) (Status, error) {
+	s := summary(c)
+	if s.State != Running {
+		return s, nil
+	}
+	paused, err := r.pauses.Paused(ctx, s.Name)
+	if err != nil {
+		return s, err
+	}
+	if paused {
+		s.State = Paused
+		s.BlockedBy = append(s.BlockedBy, "paused: `campaign resume "+s.Name+"` goes on")
+	}
+	if s.Waiting > 0 {
+		if a.Changed() {
+			s.BlockedBy = append(s.BlockedBy, ledger.RedisChanged)
+		}
+		s.BlockedBy = append(s.BlockedBy, blockedLines(c.Rules.Team, lines, r.now())...)
+		held, err := r.held(c)
+		if err != nil {
+			return s, err
+		}
+		s.BlockedBy = append(s.BlockedBy, held...)
+	}
+	return s, nil
+}
+
+// onBreak stands for a line that would be free if its agent had no break.
+const onBreak line.State = "on a break"
+
+// blockedLines says why no line of a team is free; nothing if one is.
+func blockedLines(team string, lines []line.Info, now time.Time) []string {
+	var (
+		all, leased int
+		doing       = map[line.State]int{}
+		notes       = map[string]bool{}
+		seen        time.Time
+		reasons     []string
+	)
+	for _, l := range lines {
+		if l.Team != team {
+			continue
+		}
+		all++
+		if l.Seen.After(seen) {
+			seen = l.Seen
+		}
+		if l.Worker == "" {
+			continue
+		}
+		leased++
+		if l.Note != "" {
+			if l.Note != ledger.RedisChanged { // which stands for itself, and the note outlasts it by some seconds
+				notes[l.Note] = true
+			}
+			continue
+		}
+		if !l.Paused.IsZero() && l.State == line.Free {
+			doing[onBreak]++
+			continue
+		}
+		doing[l.State]++
+		if l.State == line.Blocked {
+			reasons = append(reasons, fmt.Sprintf("line %s is blocked: it is not known whether its last call is over", l.Name))
+		}
+	}
+	switch {
+	case all == 0:
+		return []string{fmt.Sprintf("no worker has a line of team %q", team)}
+	case leased == 0:
+		return []string{fmt.Sprintf("no worker is running for team %q (last seen %s ago)", team, now.Sub(seen).Round(time.Second))}
+	}
+	reasons = append(reasons, sorted(notes)...)
+	if doing[line.Free] == 0 {
+		var parts []string
+		for _, s := range []line.State{line.Occupied, line.WrapUp, line.Cooling, line.Blocked, onBreak} {
+			if doing[s] > 0 {
+				parts = append(parts, fmt.Sprintf("%d %s", doing[s], strings.ReplaceAll(string(s), "_", "-")))
+			}
+		}
+		if len(parts) > 0 {
+			reasons = append(reasons, fmt.Sprintf("no free line of %d: %s", all, strings.Join(parts, ", ")))
+		}
+	}
+	return reasons
+}
+
+// held says which contacts wait, for what, and when the next one is due.
+func (r *Reader) held(c ledger.Campaign) ([]string, error) {
+	reasons := heldBy(c)
+	infos, err := r.pauses.Info(c.Rules.Name)
+	if err != nil {
+		return nil, err
+	}
+	var next time.Time
+	scheduled := 0
+	for _, info := range infos {
+		scheduled += info.Scheduled
+		if info.Scheduled == 0 {
+			continue
+		}
+		list, err := r.inspector.ListScheduledTasks(info.Queue, asynq.PageSize(1))
+		if err != nil {
+			return nil, fmt.Errorf("read queue %s: %w", info.Queue, err)
+		}
+		if len(list) > 0 && (next.IsZero() || list[0].NextProcessAt.Before(next)) {
+			next = list[0].NextProcessAt
+		}
+	}
+	if scheduled > 0 && next.After(r.now()) {
+		reasons = append(reasons, fmt.Sprintf("%s not due yet, the next one at %s", contacts(scheduled), next.UTC().Format(time.RFC3339)))
+	}
+	return reasons, nil
+}
+
+// heldBy says which contacts wait for what.
+func heldBy(c ledger.Campaign) []string {
+	counts := map[string]bool{}
+	for reason, n := range c.Counts.Held {
+		counts[fmt.Sprintf("%s: %s", contacts(n), reason.Text())] = true
+	}
+	return sorted(counts)
+}
+
+func contacts(n int) string {
+	if n == 1 {
+		return "1 contact"
+	}
+	return fmt.Sprintf("%d contacts", n)
+}
+
+func sorted(set map[string]bool) []string {
+	list := make([]string, 0, len(set))
+	for s := range set {
+		list = append(list, s)
+	}
+	sort.Strings(list)
+	return list
+}
