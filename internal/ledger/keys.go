@@ -6,6 +6,8 @@ const (
 	keyCampaigns = "ringqueue:{ledger}:campaigns"
 	keyDNC       = "ringqueue:{ledger}:dnc"
 	keyIDKey     = "ringqueue:{ledger}:id-key"
+	keyDue       = "ringqueue:{ledger}:due"
+	keyWakes     = "ringqueue:{ledger}:wakes"
 )
 
 func keyCampaign(name string) string    { return "ringqueue:{ledger}:campaign:" + name }
