@@ -724,7 +724,7 @@ func (s *Sweeper) states(ctx context.Context, tasks []taskRef) ([]asynq.TaskStat
 }
 
 // keyLine is a line's record; package line writes it.
-func keyLine(number string) string { return "ringqueue:{line:" + number + "}" }
+func keyLine(number string) string { return "ringqueue:{ledger}:line:" + number }
 
 // judgeLive looks for the lines of contacts that are placing or live.
 func (s *Sweeper) judgeLive(ctx context.Context, sw *sweep, stand []ledger.Standing, at []int, faults []fault) error {

@@ -186,7 +186,7 @@ func (b *sweepBench) claim(contact string) campaign.Ref {
 // hold writes the line's record as its owner would.
 func (b *sweepBench) hold(ref campaign.Ref, state string) {
 	b.t.Helper()
-	b.must(b.rdb.SAdd(b.t.Context(), "ringqueue:lines", sweptLine).Err())
+	b.must(b.rdb.SAdd(b.t.Context(), "ringqueue:{ledger}:lines", sweptLine).Err())
 	b.must(b.rdb.HSet(b.t.Context(), keyLine(sweptLine), "name", "alice", "state", state, "token", ref.Token,
 		"campaign", ref.Campaign, "contact", ref.Contact).Err())
 }

@@ -187,8 +187,8 @@ func TestLines(t *testing.T) {
 	if r := run("lines", "pause", "alice"); r.code != 1 || !strings.Contains(r.err, "no worker has published a line yet") {
 		t.Errorf("pause says %d %q", r.code, r.err)
 	}
-	rdb.SAdd(t.Context(), "ringqueue:lines", "+16505550001")
-	rdb.HSet(t.Context(), "ringqueue:{line:+16505550001}", "name", "alice", "team", "sales", "owner", "w1", "lease", time.Now().Add(time.Hour).UnixMilli())
+	rdb.SAdd(t.Context(), "ringqueue:{ledger}:lines", "+16505550001")
+	rdb.HSet(t.Context(), "ringqueue:{ledger}:line:+16505550001", "name", "alice", "team", "sales", "owner", "w1", "lease", time.Now().Add(time.Hour).UnixMilli())
 	must(t, "lines", "pause", "alice")
 	var lines []map[string]any
 	if err := json.Unmarshal([]byte(must(t, "lines", "--json").out), &lines); err != nil || len(lines) != 1 {

@@ -46,8 +46,8 @@ func benchConsole(ctx context.Context, b *bench) (_ []row, err error) {
 	}
 	for i := range 200 {
 		number := fmt.Sprintf("+1650555%04d", i)
-		rdb.SAdd(ctx, "ringqueue:lines", number)
-		if err := rdb.HSet(ctx, "ringqueue:{line:"+number+"}", "name", "line-"+strconv.Itoa(i), "team", "default", "owner", "bench",
+		rdb.SAdd(ctx, "ringqueue:{ledger}:lines", number)
+		if err := rdb.HSet(ctx, "ringqueue:{ledger}:line:"+number, "name", "line-"+strconv.Itoa(i), "team", "default", "owner", "bench",
 			"lease", time.Now().Add(time.Hour).UnixMilli()).Err(); err != nil {
 			return nil, fmt.Errorf("make lines: %w", err)
 		}

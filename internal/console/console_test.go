@@ -76,9 +76,9 @@ func (r *room) campaign(name string, n int) {
 
 func (r *room) line(number, name string, more ...any) {
 	r.t.Helper()
-	r.rdb.SAdd(r.t.Context(), "ringqueue:lines", number)
+	r.rdb.SAdd(r.t.Context(), "ringqueue:{ledger}:lines", number)
 	fields := append([]any{"name", name, "team", "default", "owner", "w1", "lease", time.Now().Add(time.Hour).UnixMilli()}, more...)
-	if err := r.rdb.HSet(r.t.Context(), "ringqueue:{line:"+number+"}", fields...).Err(); err != nil {
+	if err := r.rdb.HSet(r.t.Context(), "ringqueue:{ledger}:line:"+number, fields...).Err(); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -347,8 +347,8 @@ func large(tb testing.TB) (*pages, *counter) {
 	}
 	for i := range 200 {
 		number := fmt.Sprintf("+1650555%04d", i)
-		rdb.SAdd(ctx, "ringqueue:lines", number)
-		rdb.HSet(ctx, "ringqueue:{line:"+number+"}", "name", fmt.Sprintf("line-%d", i), "team", "default", "owner", "w1", "lease", time.Now().Add(time.Hour).UnixMilli())
+		rdb.SAdd(ctx, "ringqueue:{ledger}:lines", number)
+		rdb.HSet(ctx, "ringqueue:{ledger}:line:"+number, "name", fmt.Sprintf("line-%d", i), "team", "default", "owner", "w1", "lease", time.Now().Add(time.Hour).UnixMilli())
 	}
 	count := &counter{}
 	rdb.AddHook(count)

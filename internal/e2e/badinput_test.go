@@ -96,7 +96,7 @@ func TestUnreachable(t *testing.T) {
 	w.refused(2, []string{"REDIS_URL", "redis://"}, "worker", "--config", config)
 	w.vars["REDIS_URL"] = w.redis.URL()
 	for _, key := range w.keys() { // the worker saw its Redis, and had its line and a slot for its login
-		if key != "ringqueue:lines" && key != "ringqueue:{ledger}:redis" && !strings.HasPrefix(key, "ringqueue:{line:") && !strings.HasPrefix(key, "ringqueue:{quota:") {
+		if key != "ringqueue:{ledger}:lines" && key != "ringqueue:{ledger}:redis" && !strings.HasPrefix(key, "ringqueue:{ledger}:line:") && !strings.HasPrefix(key, "ringqueue:{quota:") {
 			t.Errorf("stored %s", key)
 		}
 	}

@@ -32,9 +32,9 @@ var (
 )
 
 // keyLines is the set of all lines' numbers that workers ever had; docs/redis-keys.md lists the keys.
-const keyLines = "ringqueue:lines"
+const keyLines = "ringqueue:{ledger}:lines"
 
-func keyLine(number string) string { return "ringqueue:{line:" + number + "}" }
+func keyLine(number string) string { return "ringqueue:{ledger}:line:" + number }
 
 // State is what a line is doing.
 type State string

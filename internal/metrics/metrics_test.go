@@ -77,8 +77,8 @@ func TestMetrics(t *testing.T) {
 		"+16505550003": {"name", "carol", "team", "sales", "owner", "w2"},
 		"+16505550004": {"name", "dave", "team", "sales", "owner", "w1", "note", "no credit"},
 	} {
-		rdb.SAdd(ctx, "ringqueue:lines", number)
-		rdb.HSet(ctx, "ringqueue:{line:"+number+"}", append(fields, "lease", time.Now().Add(time.Hour).UnixMilli())...)
+		rdb.SAdd(ctx, "ringqueue:{ledger}:lines", number)
+		rdb.HSet(ctx, "ringqueue:{ledger}:line:"+number, append(fields, "lease", time.Now().Add(time.Hour).UnixMilli())...)
 	}
 	store := schedule.NewStore(rdb)
 	if err := store.Add(ctx, schedule.Rule{
