@@ -86,6 +86,9 @@ func (b *bundle) settle(t *testing.T, id string, v campaign.Verdict) {
 	if _, err := NewBook(b.ledger, b.producer).Settle(t.Context(), ref, v, campaign.Seen{}); err != nil {
 		t.Fatal(err)
 	}
+	if err := b.rdb.Del(t.Context(), ledger.LineKey("+16505550001")).Err(); err != nil { // its owner frees it
+		t.Fatal(err)
+	}
 }
 
 func (b *bundle) info(t *testing.T, queue, id string) *asynq.TaskInfo {

@@ -71,6 +71,8 @@ const (
 	RefusedCancelled  Refusal = "cancelled"  // the campaign is
 	RefusedEnded      Refusal = "ended"      // the campaign's end has passed
 	RefusedSuppressed Refusal = "suppressed" // the number is on the do-not-call list
+	RefusedRules      Refusal = "rules"      // the campaign's rules are no longer those that the gate went by
+	RefusedLine       Refusal = "line"       // something else occupies the line, or it rests
 
 	// RefusedRedis: this Redis is not the one that was approved, and may have lost claims; see Approval.
 	RefusedRedis Refusal = "redis_changed"
@@ -90,6 +92,7 @@ type Claim struct {
 	LineNumber string
 	Extension  string
 	SendWithin time.Duration // how long after the claim the POST may still be sent
+	Rules      Revision      // that the gate went by; "" for any
 }
 
 // Claim claims the contact's next attempt. A *RefusedError means that there must be no call. After any other error it is
@@ -97,8 +100,9 @@ type Claim struct {
 func (l *Ledger) Claim(ctx context.Context, c Claim) (campaign.Attempt, error) {
 	name, id := c.Ref.Campaign, c.Ref.Contact
 	reply, err := l.run(ctx, l.scripts.claim,
-		[]string{keyCampaign(name), keyContact(name, id), keyDNC, keyEvents(name), keyRedis},
-		id, c.Ref.Token, c.Round, c.Number, c.Line, c.LineNumber, c.Extension, c.SendWithin.Milliseconds(), l.approvedKnown())
+		[]string{keyCampaign(name), keyContact(name, id), keyDNC, keyEvents(name), keyRedis, LineKey(c.LineNumber)},
+		id, c.Ref.Token, c.Round, c.Number, c.Line, c.LineNumber, c.Extension, c.SendWithin.Milliseconds(), l.approvedKnown(),
+		string(c.Rules), name)
 	if err != nil {
 		return campaign.Attempt{}, wrap("claim", err)
 	}

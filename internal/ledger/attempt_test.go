@@ -539,3 +539,74 @@ func TestASettlementInACancelledCampaignEndsTheContact(t *testing.T) {
 		t.Fatalf("settled %+v, want the attempt busy and the contact cancelled", s)
 	}
 }
+
+// TestALineHasOneCall: a claim takes its line, and is refused on one that something else has, or that rests.
+func TestALineHasOneCall(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		line []any
+		want Refusal // "" for claimed
+	}{
+		{"never seen", nil, ""},
+		{"free", []any{"state", ""}, ""},
+		{"rest over", []any{"state", "wrap_up", "until", "1000"}, ""},
+		{"occupied for it", []any{"state", "occupied", "token", "t1"}, ""},
+		{"occupied", []any{"state", "occupied", "token", "other"}, RefusedLine},
+		{"blocked", []any{"state", "blocked", "token", "t1"}, RefusedLine},
+		{"wrap-up", []any{"state", "wrap_up", "until", "99999999999999"}, RefusedLine},
+		{"cooling", []any{"state", "cooling", "until", "99999999999999"}, RefusedLine},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t)
+			ref := b.one()
+			key := LineKey("+16505550001")
+			if test.line != nil {
+				if err := b.rdb.HSet(b.ctx(), key, test.line...).Err(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := b.Claim(b.ctx(), claimOf(ref, 1))
+			var refused *RefusedError
+			if errors.As(err, &refused) != (test.want != "") || refused != nil && refused.Refusal != test.want {
+				t.Fatalf("claim: %v, want %q", err, test.want)
+			}
+			if test.want != "" {
+				b.wantState("a", campaign.Waiting, "", 1)
+				return
+			}
+			h, err := b.rdb.HGetAll(b.ctx(), key).Result()
+			if err != nil || h["state"] != "occupied" || h["token"] != "t1" {
+				t.Errorf("line is %v, %v; want it occupied by t1", h, err)
+			}
+		})
+	}
+}
+
+// TestClaimGoesByTheRulesThatTheGateSaw: rules that changed in between are looked at again.
+func TestClaimGoesByTheRulesThatTheGateSaw(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ref := b.one()
+	_, c, err := b.Look(b.ctx(), camp, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := campaign.Default(camp)
+	changed.CallerID = "+16505550199"
+	b.create(changed, true)
+	claim := claimOf(ref, 1)
+	claim.Rules = c.Revision
+	var refused *RefusedError
+	if _, err := b.Claim(b.ctx(), claim); !errors.As(err, &refused) || refused.Refusal != RefusedRules {
+		t.Fatalf("claim by old rules: %v, want it refused", err)
+	}
+	if _, c, err = b.Look(b.ctx(), camp, "a"); err != nil {
+		t.Fatal(err)
+	}
+	claim.Rules = c.Revision
+	if _, err := b.Claim(b.ctx(), claim); err != nil {
+		t.Fatalf("claim by new rules: %v", err)
+	}
+}

@@ -15,3 +15,7 @@ func keyOrder(name string) string       { return "ringqueue:{ledger}:contacts:" 
 func keyNumbers(name string) string     { return "ringqueue:{ledger}:numbers:" + name }
 func keyEvents(name string) string      { return "ringqueue:{ledger}:events:" + name }
 func keyContact(name, id string) string { return "ringqueue:{ledger}:contact:" + name + ":" + id }
+
+// LineKey is the key of a line's record, which package line keeps. It is in the ledger's slot, since a claim and the line's
+// occupancy must not be lost apart from each other.
+func LineKey(number string) string { return "ringqueue:{ledger}:line:" + number }

@@ -7,6 +7,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -79,9 +80,13 @@ type Counts struct {
 // Open says whether contacts are still to be called or being called.
 func (c Counts) Open() bool { return c.Waiting+c.Live > 0 }
 
+// Revision tells rules that a campaign has had from one another.
+type Revision string
+
 // Campaign is a campaign as the ledger has it.
 type Campaign struct {
 	Rules     campaign.Rules
+	Revision  Revision
 	Cancelled bool
 	CreatedAt time.Time
 	Deleting  time.Time // since when it is being deleted, and so cancelled; zero if it is not
@@ -162,6 +167,7 @@ func (l *Ledger) Campaigns(ctx context.Context) ([]Campaign, error) {
 
 func parseCampaign(h map[string]string) (Campaign, error) {
 	c := Campaign{
+		Revision:  Revision(cmp.Or(h["rev"], "0")),
 		Cancelled: h["state"] != "active",
 		CreatedAt: millis(h["created"]),
 		Deleting:  millis(h["deleting"]),

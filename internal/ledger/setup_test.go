@@ -84,6 +84,10 @@ func claimOf(ref campaign.Ref, round int) Claim {
 // claim claims twice, as after a lost reply, and wants the same attempt both times.
 func (b *bench) claim(ref campaign.Ref, round int) campaign.Attempt {
 	b.t.Helper()
+	// The line's owner has freed it after the last one.
+	if err := b.rdb.Del(b.ctx(), LineKey(claimOf(ref, round).LineNumber)).Err(); err != nil {
+		b.t.Fatal(err)
+	}
 	first, err := b.Claim(b.ctx(), claimOf(ref, round))
 	if err != nil {
 		b.t.Fatalf("claim: %v", err)

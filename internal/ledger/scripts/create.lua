@@ -13,4 +13,5 @@ if state ~= 'active' then return {state, rules} end
 if rules == ARGV[2] then return {'same', rules} end
 if ARGV[4] ~= '1' then return {'differs', rules} end
 redis.call('HSET', KEYS[1], 'rules', ARGV[2], 'ends', ARGV[3])
+redis.call('HINCRBY', KEYS[1], 'rev', 1)
 return {'updated', ARGV[2]}
