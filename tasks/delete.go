@@ -8,11 +8,9 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ringqueue/ringqueue/internal/asynqkeys"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 )
-
-// asynqQueues is Asynq's set of the queues that there are.
-const asynqQueues = "asynq:queues"
 
 // handOver is how long a deletion waits for handlers to let go of their tasks. They can do no harm: nothing is claimed any
 // more.
@@ -54,7 +52,7 @@ func handedOver(ctx context.Context, rdb redis.UniversalClient, campaign string)
 		// Not the Inspector, which fails on a queue some of whose tasks are gone.
 		active := int64(0)
 		for _, queue := range []string{first, again} {
-			n, err := rdb.LLen(ctx, queuePrefix(queue)+"active").Result()
+			n, err := rdb.LLen(ctx, asynqkeys.Active(queue)).Result()
 			if err != nil {
 				return fmt.Errorf("read queue %s: %w", queue, err)
 			}
@@ -79,7 +77,7 @@ func eraseTasks(ctx context.Context, rdb redis.UniversalClient, campaign string,
 	_, err := rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, c := range contacts {
 			for round := 1; round <= c.Round; round++ {
-				p.Unlink(ctx, queuePrefix(queueOf(campaign, round))+"t:"+taskID(campaign, c.Contact, round))
+				p.Unlink(ctx, asynqkeys.Task(queueOf(campaign, round), taskID(campaign, c.Contact, round)))
 			}
 		}
 		return nil
@@ -94,19 +92,12 @@ func eraseTasks(ctx context.Context, rdb redis.UniversalClient, campaign string,
 // killed worker holds, and leaves completed tasks, the pause mark and the statistics behind.
 func eraseQueues(ctx context.Context, rdb redis.UniversalClient, campaign string) error {
 	first, again := Queues(campaign)
-	today := time.Now().UTC()
+	now := time.Now()
 	_, err := rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, queue := range []string{first, again} {
-			p.SRem(ctx, asynqQueues, queue)
-			for _, key := range []string{
-				"pending", "active", "lease", "scheduled", "retry", "archived", "completed", "paused", "processed", "failed", "groups",
-			} {
-				p.Unlink(ctx, queuePrefix(queue)+key)
-			}
-			for day := range 92 { // Asynq keeps a quarter
-				date := today.AddDate(0, 0, 1-day).Format("2006-01-02")
-				p.Unlink(ctx, queuePrefix(queue)+"processed:"+date)
-				p.Unlink(ctx, queuePrefix(queue)+"failed:"+date)
+			p.SRem(ctx, asynqkeys.Queues, queue)
+			for _, key := range append(asynqkeys.Sets(queue), asynqkeys.Statistics(queue, now)...) {
+				p.Unlink(ctx, key)
 			}
 		}
 		return nil
@@ -116,8 +107,3 @@ func eraseQueues(ctx context.Context, rdb redis.UniversalClient, campaign string
 	}
 	return nil
 }
-
-func queuePrefix(queue string) string { return "asynq:{" + queue + "}:" }
-
-// PauseMark is the key that is there while Asynq has a queue paused.
-func PauseMark(queue string) string { return queuePrefix(queue) + "paused" }

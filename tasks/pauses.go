@@ -2,118 +2,176 @@ package tasks
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
+	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ringqueue/ringqueue/internal/asynqkeys"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 )
 
-// Pauses pauses and resumes campaigns by Asynq's own means, so that the monitor's buttons and ours are the same thing: a
-// campaign is paused while one of its two queues is.
+// Pauses pauses and resumes campaigns by Asynq's own marks, so that the monitor's buttons and ours are the same thing. A
+// campaign is two queues: it is paused while one of them is, and Mirror carries over to the other what was done to one.
+// Whether a queue is paused is whether its mark is there, which asks nothing of Redis that a hosted one may forbid.
 type Pauses struct {
-	inspector *asynq.Inspector
+	rdb    redis.UniversalClient
+	ledger *ledger.Ledger
 }
 
 // NewPauses returns the switch on a Redis client, which stays the caller's to close.
 func NewPauses(rdb redis.UniversalClient) *Pauses {
-	return &Pauses{inspector: asynq.NewInspectorFromRedisClient(rdb)}
+	return &Pauses{rdb: rdb, ledger: ledger.New(rdb)}
+}
+
+// unpause removes a queue's pause mark, unless it is another one than was seen: then somebody has paused it since.
+// KEYS: 1 mark. ARGV: 1 its value when it was seen. Reply: 1 if it was removed, else 0.
+var unpause = redis.NewScript(`if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`)
+
+// marks are what a campaign's two queues have for a pause mark; "" for none.
+type marks struct{ first, again string }
+
+func (m marks) agree() bool  { return (m.first == "") == (m.again == "") }
+func (m marks) paused() bool { return m.first != "" || m.again != "" }
+
+// read reads the marks of campaigns in one round trip.
+func (p *Pauses) read(ctx context.Context, campaigns ...string) ([]marks, error) {
+	cmds := make([][2]*redis.StringCmd, len(campaigns))
+	if len(campaigns) > 0 {
+		_, err := p.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			for i, c := range campaigns {
+				first, again := Queues(c)
+				cmds[i] = [2]*redis.StringCmd{pipe.Get(ctx, asynqkeys.Paused(first)), pipe.Get(ctx, asynqkeys.Paused(again))}
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return nil, fmt.Errorf("read pauses: %w", err)
+		}
+	}
+	all := make([]marks, len(campaigns))
+	for i, pair := range cmds {
+		for _, cmd := range pair {
+			if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
+				return nil, fmt.Errorf("read pauses: %w", err)
+			}
+		}
+		all[i] = marks{first: pair[0].Val(), again: pair[1].Val()}
+	}
+	return all, nil
 }
 
 // Paused says whether a campaign is paused.
-func (p *Pauses) Paused(_ context.Context, campaign string) (bool, error) {
-	infos, err := p.Info(campaign)
+func (p *Pauses) Paused(ctx context.Context, campaign string) (bool, error) {
+	m, err := p.read(ctx, campaign)
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(infos, func(i *asynq.QueueInfo) bool { return i.Paused }), nil
+	return m[0].paused(), nil
 }
 
-// Info reads those of a campaign's queues that have had a task.
-func (p *Pauses) Info(campaign string) ([]*asynq.QueueInfo, error) {
-	// GetQueueInfo has no error to tell a queue that is not there by.
-	known, err := p.inspector.Queues()
+// Mirror says whether a campaign is paused. Where only one of its queues is, it carries over to the other what was done
+// since they last agreed. Repeating it, at once by several workers too, changes nothing.
+func (p *Pauses) Mirror(ctx context.Context, campaign string) (bool, error) {
+	// In this order: Pause and Resume set the marks before they record what was agreed.
+	agreed, err := p.ledger.Paused(ctx, campaign)
 	if err != nil {
-		return nil, fmt.Errorf("read queues of %s: %w", campaign, err)
+		return false, err
 	}
-	var infos []*asynq.QueueInfo
-	first, again := Queues(campaign)
-	for _, queue := range []string{first, again} {
-		if !slices.Contains(known, queue) {
+	all, err := p.read(ctx, campaign)
+	if err != nil {
+		return false, err
+	}
+	m := all[0]
+	paused := m.paused()
+	if !m.agree() {
+		// One of two is paused: that is new if they agreed on not being so, and if not, the other's resumption is.
+		paused = !agreed
+		if err := p.carry(ctx, campaign, m, paused); err != nil {
+			return false, err
+		}
+	}
+	// The record comes last: without it, the next one does the same again.
+	if paused != agreed {
+		return paused, p.ledger.SetPaused(ctx, campaign, paused)
+	}
+	return paused, nil
+}
+
+// MirrorAll is Mirror for campaigns as the ledger has just given them, in one round trip where nothing was done. The reply
+// has one answer per campaign, in order.
+func (p *Pauses) MirrorAll(ctx context.Context, campaigns []ledger.Campaign) ([]bool, error) {
+	names := make([]string, len(campaigns))
+	for i, c := range campaigns {
+		names[i] = c.Rules.Name
+	}
+	all, err := p.read(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	paused := make([]bool, len(campaigns))
+	for i, m := range all {
+		if paused[i] = m.paused(); m.agree() && paused[i] == campaigns[i].Paused {
 			continue
 		}
-		info, err := p.inspector.GetQueueInfo(queue)
-		if err != nil {
-			return nil, fmt.Errorf("read queue %s: %w", queue, err)
+		if paused[i], err = p.Mirror(ctx, names[i]); err != nil {
+			return nil, err
 		}
-		infos = append(infos, info)
 	}
-	return infos, nil
+	return paused, nil
+}
+
+// carry makes both queues of a campaign what one of them was made.
+func (p *Pauses) carry(ctx context.Context, campaign string, m marks, paused bool) error {
+	if paused {
+		return p.mark(ctx, campaign)
+	}
+	first, again := Queues(campaign)
+	queue, seen := first, m.first
+	if seen == "" {
+		queue, seen = again, m.again
+	}
+	if err := unpause.Run(ctx, p.rdb, []string{asynqkeys.Paused(queue)}, seen).Err(); err != nil {
+		return fmt.Errorf("resume queue %s: %w", queue, err)
+	}
+	return nil
 }
 
 // Pause stops new calls of a campaign. Repeating it changes nothing.
 func (p *Pauses) Pause(ctx context.Context, campaign string) error {
-	return p.set(ctx, campaign, true)
+	if err := p.mark(ctx, campaign); err != nil {
+		return err
+	}
+	return p.ledger.SetPaused(ctx, campaign, true)
+}
+
+// mark pauses both queues as Asynq does it.
+func (p *Pauses) mark(ctx context.Context, campaign string) error {
+	first, again := Queues(campaign)
+	_, err := p.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, queue := range []string{first, again} {
+			pipe.SetNX(ctx, asynqkeys.Paused(queue), time.Now().Unix(), 0)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("pause %s: %w", campaign, err)
+	}
+	return nil
 }
 
 // Resume lets a campaign go on. Repeating it changes nothing.
 func (p *Pauses) Resume(ctx context.Context, campaign string) error {
-	return p.set(ctx, campaign, false)
-}
-
-func (p *Pauses) set(_ context.Context, campaign string, paused bool) error {
-	infos, err := p.Info(campaign)
-	if err != nil {
-		return err
-	}
 	first, again := Queues(campaign)
-	for _, queue := range []string{first, again} {
-		i := slices.IndexFunc(infos, func(i *asynq.QueueInfo) bool { return i.Queue == queue })
-		if i >= 0 && infos[i].Paused == paused {
-			continue // Asynq calls this an error
+	_, err := p.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for _, queue := range []string{first, again} {
+			pipe.Del(ctx, asynqkeys.Paused(queue))
 		}
-		change := p.inspector.UnpauseQueue
-		if paused {
-			change = p.inspector.PauseQueue
-		}
-		// The mark of a queue that has had no task yet cannot be read: then this may be a repetition, which is no harm.
-		if err := change(queue); err != nil && i >= 0 {
-			return fmt.Errorf("set queue %s: %w", queue, err)
-		}
-	}
-	return nil
-}
-
-// Clear deletes a cancelled campaign's tasks that are not being processed.
-func (p *Pauses) Clear(campaign string) error {
-	infos, err := p.Info(campaign)
+		return nil
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("resume %s: %w", campaign, err)
 	}
-	for _, info := range infos {
-		for _, remove := range []func(string) (int, error){
-			p.inspector.DeleteAllPendingTasks, p.inspector.DeleteAllScheduledTasks, p.inspector.DeleteAllRetryTasks,
-		} {
-			if _, err := remove(info.Queue); err != nil {
-				return fmt.Errorf("empty queue %s: %w", info.Queue, err)
-			}
-		}
-	}
-	return nil
-}
-
-// Cancel ends a campaign for good and says how many contacts it ended. Calls that are live go on. Where it is interrupted,
-// a worker finishes it.
-func Cancel(ctx context.Context, rdb redis.UniversalClient, campaign string) (int, error) {
-	l := ledger.New(rdb)
-	if err := l.Cancel(ctx, campaign); err != nil {
-		return 0, err
-	}
-	n, err := l.CancelWaiting(ctx, campaign)
-	if err != nil {
-		return n, err
-	}
-	return n, NewPauses(rdb).Clear(campaign)
+	return p.ledger.SetPaused(ctx, campaign, false)
 }

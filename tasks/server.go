@@ -3,7 +3,6 @@ package tasks
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/ringqueue/ringqueue/internal/asynqkeys"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/line"
 )
@@ -111,7 +111,7 @@ func (s *Server) look(ctx context.Context) error {
 		open := c.Counts.Open()
 		if runs && !open {
 			// Its last tasks may still wait to be told that their contacts are done.
-			if open, err = s.unfinished(name); err != nil {
+			if open, err = s.unfinished(ctx, name); err != nil {
 				return err
 			}
 		}
@@ -135,14 +135,13 @@ func (s *Server) look(ctx context.Context) error {
 }
 
 // unfinished says whether Asynq has tasks of a campaign that have not come to their end.
-func (s *Server) unfinished(name string) (bool, error) {
-	infos, err := s.pauses.Info(name)
+func (s *Server) unfinished(ctx context.Context, name string) (bool, error) {
+	l, err := ReadLoad(ctx, s.rdb, name)
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(infos, func(i *asynq.QueueInfo) bool {
-		return i.Active > 0 || !i.Paused && i.Pending+i.Scheduled+i.Retry > 0
-	}), nil
+	paused, err := s.pauses.Paused(ctx, name)
+	return l.Active > 0 || !paused && l.Open() > 0, err
 }
 
 // finishCancel ends what a cancelled campaign still has waiting, where the command that cancelled it was interrupted.
@@ -150,7 +149,7 @@ func (s *Server) finishCancel(ctx context.Context, name string) error {
 	if _, err := s.ledger.CancelWaiting(ctx, name); err != nil {
 		return err
 	}
-	return s.pauses.Clear(name)
+	return Clear(ctx, s.rdb, name)
 }
 
 // finishDelete deletes what a command that was interrupted has left of a campaign.
@@ -171,7 +170,7 @@ func (s *Server) start(ctx context.Context, name string, lines int) error {
 	stop, cancel := context.WithCancel(ctx)
 	first, again := Queues(name)
 	// Producers tell Asynq of a queue once in their life, which may have been for a campaign of this name that was deleted.
-	if err := s.rdb.SAdd(ctx, asynqQueues, first, again).Err(); err != nil {
+	if err := s.rdb.SAdd(ctx, asynqkeys.Queues, first, again).Err(); err != nil {
 		cancel()
 		return fmt.Errorf("serve campaign %s: %w", name, err)
 	}

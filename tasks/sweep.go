@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/asynqkeys"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/line"
 )
@@ -93,7 +95,6 @@ type Sweeper struct {
 	ledger    *ledger.Ledger
 	producer  *Producer
 	book      *Book
-	pauses    *Pauses
 	inspector *asynq.Inspector
 	log       zerolog.Logger
 	timing    SweepTiming
@@ -108,7 +109,7 @@ type Sweeper struct {
 // NewSweeper returns a sweeper on a Redis client, which stays the caller's to close.
 func NewSweeper(rdb redis.UniversalClient, l *ledger.Ledger, p *Producer, log zerolog.Logger, t SweepTiming) *Sweeper {
 	return &Sweeper{
-		rdb: rdb, ledger: l, producer: p, book: NewBook(l, p), pauses: NewPauses(rdb),
+		rdb: rdb, ledger: l, producer: p, book: NewBook(l, p),
 		inspector: asynq.NewInspectorFromRedisClient(rdb), log: log, timing: t.withDefaults(), token: rand.Text(),
 		walks: map[string]*walk{}, idle: map[taskRef]time.Time{},
 	}
@@ -329,7 +330,7 @@ func (s *Sweeper) campaign(ctx context.Context, sw *sweep, c ledger.Campaign) er
 		w = &walk{suspects: map[string]suspect{}, pause: firstPause}
 		s.walks[name] = w
 	}
-	alive, abandoned, err := s.tasks(sw, name)
+	alive, abandoned, err := s.tasks(ctx, sw, name)
 	if err != nil {
 		return err
 	}
@@ -349,38 +350,56 @@ func (s *Sweeper) campaign(ctx context.Context, sw *sweep, c ledger.Campaign) er
 }
 
 // tasks counts a campaign's tasks that will come to a handler, and names the contacts of those that will not.
-func (s *Sweeper) tasks(sw *sweep, name string) (alive int, abandoned []string, err error) {
-	infos, err := s.pauses.Info(name)
+func (s *Sweeper) tasks(ctx context.Context, sw *sweep, name string) (alive int, abandoned []string, err error) {
+	l, err := ReadLoad(ctx, s.rdb, name)
 	if err != nil {
 		return 0, nil, err
 	}
-	for _, info := range infos {
-		alive += info.Pending + info.Scheduled + info.Retry
-		if info.Active == 0 {
-			continue
+	alive = l.Pending + l.Scheduled + l.Retry
+	if l.Active == 0 {
+		return alive, nil, nil
+	}
+	first, again := Queues(name)
+	for _, queue := range []string{first, again} {
+		ids, err := s.rdb.LRange(ctx, asynqkeys.Active(queue), 0, -1).Result()
+		if err != nil {
+			return 0, nil, fmt.Errorf("list active tasks of %s: %w", queue, err)
 		}
-		for page := 1; ; page++ {
-			active, err := s.inspector.ListActiveTasks(info.Queue, asynq.PageSize(s.timing.Page), asynq.Page(page))
-			if err != nil {
-				return 0, nil, fmt.Errorf("list active tasks of %s: %w", info.Queue, err)
+		lapsed, err := s.rdb.ZRangeByScore(ctx, asynqkeys.Lease(queue), &redis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(sw.now.Unix(), 10)}).Result()
+		if err != nil {
+			return 0, nil, fmt.Errorf("list leases of %s: %w", queue, err)
+		}
+		for _, id := range ids {
+			task := taskRef{queue, id}
+			if !sw.served[queue] && slices.Contains(lapsed, id) {
+				sw.left[task] = true
 			}
-			for _, t := range active {
-				task := taskRef{info.Queue, t.ID}
-				if t.IsOrphaned && !sw.served[info.Queue] {
-					sw.left[task] = true
-				}
-				if s.working(sw, task) {
-					alive++
-				} else if p, err := parsePayload(asynq.NewTask(t.Type, t.Payload)); err == nil {
-					abandoned = append(abandoned, p.Contact)
-				}
-			}
-			if len(active) < s.timing.Page {
-				break
+			if s.working(sw, task) {
+				alive++
+			} else {
+				abandoned = append(abandoned, contactsOf(name, id)...)
 			}
 		}
 	}
 	return alive, abandoned, nil
+}
+
+// contactsOf names the contacts that a task may be of, by its id: where a contact's id ends like a round, it may be of two.
+func contactsOf(name, id string) []string {
+	rest, ok := strings.CutPrefix(id, name+":")
+	if !ok {
+		return nil
+	}
+	var contacts []string
+	for range 2 { // a round's own task, and one beside it
+		i := strings.LastIndexByte(rest, ':')
+		if i < 0 {
+			break
+		}
+		rest = rest[:i]
+		contacts = append(contacts, rest)
+	}
+	return contacts
 }
 
 // working says whether an active task will come to its end: a worker has it, or Asynq still has time to recover it. A

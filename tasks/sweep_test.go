@@ -480,7 +480,7 @@ func TestSweepCancelled(t *testing.T) {
 	b := newSweepBench(t, 3, SweepTiming{})
 	b.claim("c0")
 	b.must(b.ledger.Cancel(t.Context(), swept))
-	b.must(NewPauses(b.rdb).Clear(swept))
+	b.must(Clear(t.Context(), b.rdb, swept))
 	b.must(b.rdb.Del(t.Context(), keyLine(sweptLine)).Err())
 	b.sweep(5*time.Minute, Repairs{})
 	b.sweep(10*time.Second, Repairs{Untracked: 1})

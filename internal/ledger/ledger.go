@@ -88,6 +88,7 @@ type Campaign struct {
 	Rules     campaign.Rules
 	Revision  Revision
 	Cancelled bool
+	Paused    bool // what its two queues last agreed on
 	CreatedAt time.Time
 	Deleting  time.Time // since when it is being deleted, and so cancelled; zero if it is not
 	Counts    Counts
@@ -169,6 +170,7 @@ func parseCampaign(h map[string]string) (Campaign, error) {
 	c := Campaign{
 		Revision:  Revision(cmp.Or(h["rev"], "0")),
 		Cancelled: h["state"] != "active",
+		Paused:    h["paused"] == "1",
 		CreatedAt: millis(h["created"]),
 		Deleting:  millis(h["deleting"]),
 		Counts: Counts{

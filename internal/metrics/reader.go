@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ringqueue/ringqueue/internal/asynqkeys"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/line"
 	"github.com/ringqueue/ringqueue/internal/schedule"
@@ -185,9 +186,11 @@ func (r *reader) lines(ctx context.Context) error {
 	return nil
 }
 
-// The keys of Asynq's sets of tasks, by state.
-var taskStates = map[string]string{
-	"pending": "pending", "active": "active", "scheduled": "scheduled", "retry": "retry", "archived": "archived",
+// taskStates are the states of Asynq's tasks that are counted. Tasks that are pending or active are in lists, others in
+// sorted sets.
+var taskStates = map[string]func(queue string) string{
+	"pending": asynqkeys.Pending, "active": asynqkeys.Active, "scheduled": asynqkeys.Scheduled, "retry": asynqkeys.Retry,
+	"archived": asynqkeys.Archived,
 }
 
 func (r *reader) campaigns(ctx context.Context) error {
@@ -215,11 +218,10 @@ func (r *reader) campaigns(ctx context.Context) error {
 		first, again := tasks.Queues(name)
 		for state, key := range taskStates {
 			for _, queue := range []string{first, again} {
-				key := "asynq:{" + queue + "}:" + key
 				if state == "pending" || state == "active" {
-					counts[state] = append(counts[state], p.LLen(ctx, key))
+					counts[state] = append(counts[state], p.LLen(ctx, key(queue)))
 				} else {
-					counts[state] = append(counts[state], p.ZCard(ctx, key))
+					counts[state] = append(counts[state], p.ZCard(ctx, key(queue)))
 				}
 			}
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ringqueue/ringqueue/internal/asynqkeys"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/line"
 	"github.com/ringqueue/ringqueue/tasks"
@@ -52,7 +53,7 @@ func (r *Reader) Overview(ctx context.Context) (Overview, error) {
 		if rank(c) == 0 {
 			first, again := tasks.Queues(c.Rules.Name)
 			for _, queue := range []string{first, again} {
-				marks[queue] = p.Exists(ctx, tasks.PauseMark(queue))
+				marks[queue] = p.Exists(ctx, asynqkeys.Paused(queue))
 			}
 		}
 	}

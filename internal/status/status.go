@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ringqueue/ringqueue/campaign"
@@ -48,19 +47,15 @@ func (s Status) Over() bool { return s.Waiting+s.Live == 0 }
 
 // Reader reads statuses. It is safe for concurrent use.
 type Reader struct {
-	rdb       redis.UniversalClient
-	ledger    *ledger.Ledger
-	pauses    *tasks.Pauses
-	inspector *asynq.Inspector
-	now       func() time.Time
+	rdb    redis.UniversalClient
+	ledger *ledger.Ledger
+	pauses *tasks.Pauses
+	now    func() time.Time
 }
 
 // NewReader returns a reader on a Redis client, which stays the caller's to close.
 func NewReader(rdb redis.UniversalClient) *Reader {
-	return &Reader{
-		rdb: rdb, ledger: ledger.New(rdb), pauses: tasks.NewPauses(rdb),
-		inspector: asynq.NewInspectorFromRedisClient(rdb), now: time.Now,
-	}
+	return &Reader{rdb: rdb, ledger: ledger.New(rdb), pauses: tasks.NewPauses(rdb), now: time.Now}
 }
 
 // Read reads one campaign; an unknown one is ledger.ErrNoCampaign.
@@ -139,7 +134,7 @@ func (r *Reader) of(ctx context.Context, c ledger.Campaign, lines []line.Info, a
 			s.BlockedBy = append(s.BlockedBy, ledger.RedisChanged)
 		}
 		s.BlockedBy = append(s.BlockedBy, blockedLines(c.Rules.Team, lines, r.now())...)
-		held, err := r.held(c)
+		held, err := r.held(ctx, c)
 		if err != nil {
 			return s, err
 		}
@@ -209,29 +204,14 @@ func blockedLines(team string, lines []line.Info, now time.Time) []string {
 }
 
 // held says which contacts wait, for what, and when the next one is due.
-func (r *Reader) held(c ledger.Campaign) ([]string, error) {
+func (r *Reader) held(ctx context.Context, c ledger.Campaign) ([]string, error) {
 	reasons := heldBy(c)
-	infos, err := r.pauses.Info(c.Rules.Name)
+	l, err := tasks.ReadLoad(ctx, r.rdb, c.Rules.Name)
 	if err != nil {
 		return nil, err
 	}
-	var next time.Time
-	scheduled := 0
-	for _, info := range infos {
-		scheduled += info.Scheduled
-		if info.Scheduled == 0 {
-			continue
-		}
-		list, err := r.inspector.ListScheduledTasks(info.Queue, asynq.PageSize(1))
-		if err != nil {
-			return nil, fmt.Errorf("read queue %s: %w", info.Queue, err)
-		}
-		if len(list) > 0 && (next.IsZero() || list[0].NextProcessAt.Before(next)) {
-			next = list[0].NextProcessAt
-		}
-	}
-	if scheduled > 0 && next.After(r.now()) {
-		reasons = append(reasons, fmt.Sprintf("%s not due yet, the next one at %s", contacts(scheduled), next.UTC().Format(time.RFC3339)))
+	if l.Next.After(r.now()) {
+		reasons = append(reasons, fmt.Sprintf("%s not due yet, the next one at %s", contacts(l.Scheduled), l.Next.UTC().Format(time.RFC3339)))
 	}
 	return reasons, nil
 }
