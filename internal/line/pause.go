@@ -9,8 +9,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrNoLine says that no line has this name or number.
-var ErrNoLine = errors.New("no such line")
+// ErrUnknownLine says that no line has this name or number.
+var ErrUnknownLine = errors.New("no such line")
 
 // Find finds a line that workers have published by its name, by TEAM/NAME, or by its number.
 func Find(ctx context.Context, rdb redis.UniversalClient, name string) (Info, error) {
@@ -32,9 +32,9 @@ func Find(ctx context.Context, rdb redis.UniversalClient, name string) (Info, er
 	case len(found) > 1:
 		return Info{}, fmt.Errorf("%q is the name of several lines: give one of %s", name, strings.Join(found, ", "))
 	case len(known) == 0:
-		return Info{}, fmt.Errorf("%w: %s; no worker has published a line yet", ErrNoLine, name)
+		return Info{}, fmt.Errorf("%w: %s; no worker has published a line yet", ErrUnknownLine, name)
 	}
-	return Info{}, fmt.Errorf("%w: %s; there are %s", ErrNoLine, name, strings.Join(known, ", "))
+	return Info{}, fmt.Errorf("%w: %s; there are %s", ErrUnknownLine, name, strings.Join(known, ", "))
 }
 
 // Pause begins an agent's break: the line gets no call until Resume. One that is live goes on.
@@ -65,6 +65,7 @@ func (p *Pool) rest(o *owned, paused bool) {
 	o.paused = paused
 	p.log.Info().Str("line", o.Name).Bool("paused", paused).Msg("the agent's break begins or ends")
 	p.match(p.teams[o.Team])
+	p.announce(o)
 }
 
 // CancelRinging says of which campaigns no call is to go on that has not reached an agent; conversations do. It stands until

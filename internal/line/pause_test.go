@@ -86,7 +86,7 @@ func TestFind(t *testing.T) {
 	t.Parallel()
 	onRedis(t, func(r *room) {
 		ctx := r.t.Context()
-		if _, err := Find(ctx, r.rdb, "alice"); !errors.Is(err, ErrNoLine) {
+		if _, err := Find(ctx, r.rdb, "alice"); !errors.Is(err, ErrUnknownLine) {
 			r.t.Errorf("without lines: %v", err)
 		}
 		r.rdb.SAdd(ctx, keyLines, "+1", "+2", "+3")

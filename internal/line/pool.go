@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -94,6 +95,7 @@ type Pool struct {
 	owned map[string]*owned // by number
 	teams map[string]*queue
 	first chan struct{} // closed after the first round of leasing
+	freed chan struct{} // closed, and made anew, when a line becomes free
 
 	cancelled map[string]bool // campaigns whose ringing calls are to be given up
 }
@@ -113,6 +115,7 @@ func NewPool(rdb redis.UniversalClient, book Book, log zerolog.Logger, cfg Confi
 	p := &Pool{
 		cfg: cfg.withDefaults(), store: newStore(rdb), book: book, log: log,
 		owned: map[string]*owned{}, teams: map[string]*queue{}, first: make(chan struct{}),
+		freed: make(chan struct{}),
 	}
 	for _, l := range cfg.Lines {
 		if p.teams[l.Team] == nil {
@@ -301,18 +304,61 @@ func (o *owned) idle() {
 	q.remove(o)
 	q.idle = append(q.idle, o)
 	p.match(q)
+	p.announce(o)
+}
+
+// available says whether an idle line could be given out now; the pool's lock is held. One whose extension is suspended is
+// looked at again when that is over.
+func (p *Pool) available(o *owned) bool {
+	if o.paused {
+		return false
+	}
+	d, _ := o.Extension.suspension()
+	if d > 0 {
+		p.wake(o, d)
+	}
+	return d <= 0
+}
+
+// Free counts the team's lines that could be given out at this instant: this worker has them, they are idle, their agents
+// have no break and their extensions may place calls.
+func (p *Pool) Free(team string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	q := p.teams[team]
+	if q == nil {
+		return 0
+	}
+	n := 0
+	for _, o := range q.idle {
+		if p.available(o) {
+			n++
+		}
+	}
+	return n
+}
+
+// Freed returns a channel that is closed when a line of any team next becomes free. Ask for it before Free is asked, so that
+// no line is missed.
+func (p *Pool) Freed() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.freed
+}
+
+// announce tells of a line that nobody waited for; the pool's lock is held.
+func (p *Pool) announce(o *owned) {
+	if slices.Contains(p.teams[o.Team].idle, o) && p.available(o) {
+		close(p.freed)
+		p.freed = make(chan struct{})
+	}
 }
 
 // match hands idle lines to waiters; the pool's lock is held.
 func (p *Pool) match(q *queue) {
 	for i := 0; i < len(q.idle); {
 		l := q.idle[i]
-		if l.paused {
-			i++
-			continue
-		}
-		if d, _ := l.Extension.suspension(); d > 0 {
-			p.wake(q, l, d)
+		if !p.available(l) {
 			i++
 			continue
 		}
@@ -326,7 +372,7 @@ func (p *Pool) match(q *queue) {
 }
 
 // wake looks at a team again when a line's extension is no longer suspended; the pool's lock is held.
-func (p *Pool) wake(q *queue, l *owned, after time.Duration) {
+func (p *Pool) wake(l *owned, after time.Duration) {
 	if l.waking {
 		return
 	}
@@ -338,7 +384,8 @@ func (p *Pool) wake(q *queue, l *owned, after time.Duration) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		l.waking = false
-		p.match(q)
+		p.match(p.teams[l.Team])
+		p.announce(l)
 	})
 }
 
@@ -349,10 +396,14 @@ type Request struct {
 	Contact  string
 	Priority int
 	Again    bool
+	Patience time.Duration // how long to wait for a line, then ErrNoLine; 0: as long as it takes
 }
 
-// ErrNoTeam is returned by Acquire for a team of which this worker knows no line.
-var ErrNoTeam = errors.New("no such team")
+// Errors of Acquire.
+var (
+	ErrNoTeam = errors.New("no such team")                          // this worker knows no line of it
+	ErrNoLine = errors.New("no line of the team came free in time") // within the request's patience
+)
 
 // Acquire waits for a line of the team and occupies it with a fresh token.
 func (p *Pool) Acquire(ctx context.Context, r Request) (*Seat, error) {
@@ -361,8 +412,10 @@ func (p *Pool) Acquire(ctx context.Context, r Request) (*Seat, error) {
 		return nil, fmt.Errorf("%w: %s", ErrNoTeam, r.Team)
 	}
 	began := time.Now()
+	waits, cancel := r.wait(ctx)
+	defer cancel()
 	for {
-		l, err := p.await(ctx, q, r)
+		l, err := p.await(waits, q, r)
 		if err != nil {
 			return nil, err
 		}
@@ -388,6 +441,14 @@ func (p *Pool) Acquire(ctx context.Context, r Request) (*Seat, error) {
 	}
 }
 
+// wait limits a context to the request's patience.
+func (r Request) wait(ctx context.Context) (context.Context, context.CancelFunc) {
+	if r.Patience <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, r.Patience, ErrNoLine)
+}
+
 func (p *Pool) await(ctx context.Context, q *queue, r Request) (*owned, error) {
 	w := &waiter{campaign: r.Campaign, priority: r.Priority, again: r.Again, ready: make(chan *owned, 1)}
 	p.mu.Lock()
@@ -405,7 +466,7 @@ func (p *Pool) await(ctx context.Context, q *queue, r Request) (*owned, error) {
 	if !left {
 		(<-w.ready).idle()
 	}
-	return nil, ctx.Err()
+	return nil, context.Cause(ctx)
 }
 
 // Seat is a line that is occupied for one attempt. Exactly one of Vacate, Track and Confirm ends it.

@@ -3,6 +3,7 @@ package line
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -661,6 +662,71 @@ func TestAcquireThatIsCancelled(t *testing.T) {
 			}
 		}
 		w.acquire("e").Vacate()
+	})
+}
+
+func TestPatience(t *testing.T) {
+	onBoth(t, func(r *room) {
+		w := r.work("w1")
+		request := Request{Team: "sales", Campaign: "renewals", Contact: "b", Patience: 10 * r.tick}
+		seat, err := w.Acquire(r.t.Context(), request)
+		if err != nil {
+			r.t.Fatalf("with a free line: %v", err)
+		}
+		if _, err := w.Acquire(r.t.Context(), request); !errors.Is(err, ErrNoLine) {
+			r.t.Fatalf("without a free line: %v, want ErrNoLine", err)
+		}
+		seat.Vacate()
+		w.acquire("c").Vacate() // whoever lost patience has left the queue
+	})
+}
+
+// TestFree follows a team's lines as whoever fetches work for them sees them.
+func TestFree(t *testing.T) {
+	onBoth(t, func(r *room) {
+		a, b := alice, bob
+		a.Extension, b.Extension = r.extension(), r.extension()
+		w := r.work("w1", a, b)
+		free := func(want int) {
+			r.t.Helper()
+			r.until(fmt.Sprintf("%d free lines", want), func() bool { return w.Free("sales") == want })
+		}
+		free(2)
+		if n := w.Free("support"); n != 0 {
+			r.t.Errorf("%d free lines of a team that has none", n)
+		}
+		seat := w.acquire("a")
+		free(1)
+		freed := w.Freed()
+		select {
+		case <-freed:
+			r.t.Fatal("a line is said to be free, and none came free")
+		default:
+		}
+		seat.Vacate()
+		r.closed("freed by the end of a call", freed)
+		free(2)
+
+		freed = w.Freed()
+		a.Extension.Suspend(10*r.tick, "no funds")
+		if n := w.Free("sales"); n != 1 {
+			r.t.Errorf("%d free lines while one extension is suspended, want 1", n)
+		}
+		r.closed("freed by the end of the suspension", freed)
+		free(2)
+
+		for _, l := range []Line{a, b} {
+			if err := Pause(r.t.Context(), r.rdb, l.Number); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		free(0)
+		freed = w.Freed()
+		if err := Resume(r.t.Context(), r.rdb, b.Number); err != nil {
+			r.t.Fatal(err)
+		}
+		r.closed("freed by the end of a break", freed)
+		free(1)
 	})
 }
 
