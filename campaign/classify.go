@@ -9,6 +9,7 @@ type Seen struct {
 	CallerAnswered bool   `json:"a,omitempty"` // the agent answered
 	CalleeAnswered bool   `json:"b,omitempty"` // the contact answered
 	CalleeFirst    bool   `json:"f,omitempty"` // the contact's leg failed while the agent's was still connected
+	CallerFirst    bool   `json:"g,omitempty"` // the agent's leg ended, after an answer, while the contact's phone still rang
 	Call           string `json:"c,omitempty"` // the last statuses
 	Caller         string `json:"d,omitempty"`
 	Callee         string `json:"e,omitempty"`
@@ -30,6 +31,9 @@ func (s Seen) With(l Legs) Seen {
 	}
 	if legOf(s.Callee) == legFailed && legOf(s.Caller) == legUp {
 		s.CalleeFirst = true
+	}
+	if s.CallerAnswered && legOf(s.Caller).ended() && s.Callee == inProgress {
+		s.CallerFirst = true
 	}
 	return s
 }
@@ -146,11 +150,12 @@ func classify(s Seen) Verdict {
 			return answered()
 		}
 		return Verdict{}
-	case caller.ended():
-		if callee == legFailed {
-			return calleeFailed(s)
-		}
+	case caller.ended() && s.CallerFirst:
 		return hungUp()
+	case caller.ended() && s.Callee == noSessionFound:
+		return Verdict{} // forgotten: nothing tells how this leg ended
+	case caller.ended():
+		return calleeFailed(s)
 	case caller == legRunning && callee == legRunning && callFailed(s.Call):
 		return internalFailure(s)
 	}
@@ -176,16 +181,17 @@ func Missed(s Seen) Verdict {
 }
 
 // Unclear reports whether the last statuses of a call leave open who ended it: a contact who declined looks in the end like
-// one whose agent hung up. Only who looked in between, or RingCentral's records, can tell.
+// one whose agent hung up. Only who looked in between, or RingCentral's records, can tell; without them the contact has
+// declined.
 func Unclear(s Seen) bool {
-	return s.Callee == rejected && !s.CalleeAnswered && !s.CalleeFirst && legOf(s.Caller) == legFinished
+	return s.Callee == rejected && !s.CalleeAnswered && !s.CalleeFirst && !s.CallerFirst && s.CallerAnswered && legOf(s.Caller).ended()
 }
 
 func answered() Verdict {
 	return Verdict{Ended: true, Outcome: Answered, Charged: true, Rang: true, Detail: "talked"}
 }
 
-// hungUp is the agent giving up while the contact's phone rings.
+// hungUp is the agent giving up while the contact's phone rings. It did ring: caps count it.
 func hungUp() Verdict {
 	return Verdict{Ended: true, Rang: true, Detail: "the agent hung up before the contact answered"}
 }
@@ -210,10 +216,7 @@ func calleeFailed(s Seen) Verdict {
 	case noAnswer:
 		v.Outcome = NoAnswer
 	case rejected:
-		// It is the contact who declined only if the agent was still there to see it.
-		if legOf(s.Caller).ended() && !s.CalleeFirst {
-			return hungUp()
-		}
+		// The agent's hanging up looks the same in the end. In doubt the contact has declined, and is left alone.
 		v.Outcome = Rejected
 	case internationalDisabled, destinationBlocked:
 		v.Outcome, v.Rang = Blocked, false
