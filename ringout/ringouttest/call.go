@@ -24,10 +24,12 @@ type call struct {
 	number      string // the id where ids are numbers
 	sessionID   string
 	telephonyID string
-	result      string
-	lostAt      time.Time // the status is gone from then on; zero: only after retention
-	forgetAt    time.Time
-	forgotten   bool
+
+	secondSessionID string // of the contact's session, with Config.SplitRecords
+	result          string
+	lostAt          time.Time // the status is gone from then on; zero: only after retention
+	forgetAt        time.Time
+	forgotten       bool
 }
 
 // newCall lays out the timeline of an ending, which is not refused.
@@ -75,7 +77,9 @@ func (c *call) name(n int64, matching bool) {
 	const first = 2_343_434_340 // above the int32 that some clients parse ids into
 	c.number = strconv.FormatInt(first+n, 10)
 	c.dial.ID = base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "cs%d@10.62.%d.%d", 169_613_575_487_000+n, n>>8&255, n&255))
-	c.sessionID = strconv.FormatInt(80_433_190_000+n, 10)
+	const apart, other = 5_000, 2_000 // the ids of two calls, and of one call's two sessions
+	c.sessionID = strconv.FormatInt(80_433_190_000+apart*n, 10)
+	c.secondSessionID = strconv.FormatInt(80_433_190_000+apart*n+other, 10)
 	c.telephonyID = fmt.Sprintf("s-a1d1%028x", n)
 	if matching {
 		c.telephonyID = c.dial.ID

@@ -66,6 +66,11 @@ type Config struct {
 	// MaskLogNumbers replaces the last four digits of numbers in the call log by XXXX.
 	MaskLogNumbers bool
 
+	// SplitRecords makes active-calls and the call log have a RingOut as two sessions, as RingCentral does at times: one
+	// inbound to the agent, whose parties are the caller ID and an extension without a number, and, from the agent's answer
+	// on, one outbound to the contact.
+	SplitRecords bool
+
 	// ActiveCallsLag is how late active-calls shows a change; 0 is 5 s.
 	ActiveCallsLag time.Duration
 	// CallLogLag is how long after its end a call appears in the call log; 0 is 20 s.

@@ -51,6 +51,15 @@ type Fault struct {
 	Operation Operation `json:"operation,omitempty"`
 	Extension string    `json:"extension,omitempty"`
 	To        string    `json:"to,omitempty"`
+	// Line and CallerID, where given, must be the phone that rings first and the number that is shown, both in E.164; only
+	// calls that are being placed have them.
+	Line     string `json:"line,omitempty"`
+	CallerID string `json:"caller_id,omitempty"`
+
+	// After is how long after it was injected the fault begins, and For how long it then goes on, both before scaling; 0 is
+	// at once, and without end.
+	After time.Duration `json:"-"`
+	For   time.Duration `json:"-"`
 
 	Skip        int     `json:"skip,omitempty"`        // lets the first so many matches pass
 	Times       int     `json:"times,omitempty"`       // hits so many; 0 is one, negative is without end
@@ -61,6 +70,10 @@ type Fault struct {
 
 	Status int    `json:"status,omitempty"` // of AnswerStatus and Redirect
 	Code   string `json:"code,omitempty"`   // error code; empty: one that fits the status
+	// Parameter is the field of the request that AnswerStatus says is wrong: to, from, callerId.
+	Parameter string `json:"parameter,omitempty"`
+	// HTML makes AnswerStatus send a page, as a proxy or a web filter does, instead of RingCentral's JSON.
+	HTML bool `json:"html,omitempty"`
 	// RetryAfter is how long an injected 429 blocks the extension's group, before scaling; 0 is the group's usual
 	// penalty. Other statuses, 503 for example, send it only if it is given.
 	RetryAfter     time.Duration `json:"-"`
@@ -73,6 +86,7 @@ type Fault struct {
 // rule is a fault at work.
 type rule struct {
 	Fault
+	begins, ends time.Time // zero: at once, never
 	matched, hit int
 }
 
@@ -83,7 +97,14 @@ func (s *Simulator) Inject(f Fault) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rules = append(s.rules, &rule{Fault: f})
+	r := &rule{Fault: f}
+	if now := s.config.Now(); f.After > 0 || f.For > 0 {
+		r.begins = now.Add(s.config.scaled(f.After))
+		if f.For > 0 {
+			r.ends = r.begins.Add(s.config.scaled(f.For))
+		}
+	}
+	s.rules = append(s.rules, r)
 }
 
 // ClearFaults removes every fault.
@@ -114,8 +135,15 @@ func (f Fault) check() error {
 		return fmt.Errorf("fault: leg must be call, caller or callee, not %q", f.Leg)
 	case f.Probability < 0 || f.Probability > 1:
 		return fmt.Errorf("fault: probability must be 0 to 1, not %v", f.Probability)
-	case f.To != "" && e164(f.To) != f.To:
-		return errors.New("fault: to must be an E.164 number with its plus sign")
+	case f.After < 0 || f.For < 0:
+		return errors.New("fault: after and for must not be negative")
+	case f.Effect != AnswerStatus && (f.Parameter != "" || f.HTML):
+		return errors.New("fault: only the effect status has a parameter or a page")
+	}
+	for _, n := range []struct{ field, number string }{{"to", f.To}, {"line", f.Line}, {"caller_id", f.CallerID}} {
+		if n.number != "" && e164(n.number) != n.number {
+			return fmt.Errorf("fault: %s must be an E.164 number with its plus sign", n.field)
+		}
 	}
 	return nil
 }
@@ -129,10 +157,26 @@ func (f Fault) early() bool {
 	return false
 }
 
+// meets says whether a fault is meant for a request of the extension who.
+func (r *rule) meets(q *request, who string) bool {
+	switch {
+	case r.Operation != "" && r.Operation != q.op.name:
+	case r.Extension != "" && r.Extension != who:
+	case r.To != "" && r.To != q.to:
+	case r.Line != "" && r.Line != q.made.from:
+	case r.CallerID != "" && r.CallerID != q.made.callerID:
+	case !r.begins.IsZero() && q.now.Before(r.begins):
+	case !r.ends.IsZero() && !q.now.Before(r.ends):
+	default:
+		return true
+	}
+	return false
+}
+
 // fault finds the fault that hits a request. s.mu is held.
-func (s *Simulator) fault(op Operation, extension, to string) *Fault {
+func (s *Simulator) fault(q *request, who string) *Fault {
 	for i, r := range s.rules {
-		if r.Operation != "" && r.Operation != op || r.Extension != "" && r.Extension != extension || r.To != "" && r.To != to {
+		if !r.meets(q, who) {
 			continue
 		}
 		r.matched++
@@ -160,9 +204,13 @@ func (s *Simulator) statusAnswer(f *Fault, op Operation, b *bucket, now time.Tim
 	if code == "" {
 		code = codeFor(f.Status)
 	}
-	a := failure(f.Status, code, http.StatusText(f.Status), "")
+	a := failure(f.Status, code, http.StatusText(f.Status), f.Parameter)
 	if op == OpToken || op == OpRevoke {
 		a = oauthFailure(f.Status, oauthError(f.Status), code, http.StatusText(f.Status))
+	}
+	if f.HTML {
+		a.contentType = "text/html; charset=utf-8"
+		a.raw = []byte("<!DOCTYPE html><title>Access denied</title><p>This page was blocked by your organisation.</p>")
 	}
 	wait := s.config.scaled(f.RetryAfter)
 	if f.Status == http.StatusTooManyRequests {
@@ -235,7 +283,9 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 		plain
 		RetryAfter duration `json:"retry_after,omitzero"`
 		Delay      duration `json:"delay,omitzero"`
-	}{plain(f), duration(f.RetryAfter), duration(f.Delay)})
+		After      duration `json:"after,omitzero"`
+		For        duration `json:"for,omitzero"`
+	}{plain(f), duration(f.RetryAfter), duration(f.Delay), duration(f.After), duration(f.For)})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -245,11 +295,14 @@ func (f *Fault) UnmarshalJSON(src []byte) error {
 		plain
 		RetryAfter duration `json:"retry_after"`
 		Delay      duration
+		After      duration
+		For        duration
 	}
 	if err := strict(src, &wire); err != nil {
 		return err
 	}
 	*f = Fault(wire.plain)
 	f.RetryAfter, f.Delay = time.Duration(wire.RetryAfter), time.Duration(wire.Delay)
+	f.After, f.For = time.Duration(wire.After), time.Duration(wire.For)
 	return nil
 }

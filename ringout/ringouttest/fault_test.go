@@ -229,6 +229,53 @@ func TestFaultsMatch(t *testing.T) {
 	}
 }
 
+func TestFaultsOfOneLineOrCallerID(t *testing.T) {
+	t.Parallel()
+	sim := New(Config{Limits: unlimited()})
+	c := login(t, sim, "jwt")
+	post := func(from, callerID string) answered {
+		return c.send("POST", user+"/ring-out", "application/json", `{"from":{"phoneNumber":"`+from+`"},"to":{"phoneNumber":"`+people+
+			`"},"callerId":{"phoneNumber":"`+callerID+`"}}`)
+	}
+	const other, shown, shownElse = "+16505550002", "+16505550100", "+16505550101"
+	sim.Inject(Fault{Operation: OpPlace, Line: other, Effect: AnswerStatus, Status: 400, Parameter: "from", Times: -1})
+	want(t, "another line", post(agent, shown).status, 200)
+	a := post(other, shown)
+	want(t, "the line", a.status, 400)
+	want(t, "parameter", a.get(t, "errors.0.parameterName"), "from")
+	sim.ClearFaults()
+	sim.Inject(Fault{Operation: OpPlace, CallerID: shown, Effect: AnswerStatus, Status: 400, Parameter: "callerId", Times: -1})
+	want(t, "another caller ID", post(other, shownElse).status, 200)
+	want(t, "the caller ID", post(other, shown).get(t, "errors.0.parameterName"), "callerId")
+}
+
+func TestFaultsThatBeginAndEnd(t *testing.T) {
+	t.Parallel()
+	clock := newStepped()
+	sim := New(Config{Now: clock.Now, Limits: unlimited(), Scale: 60, AccessTokenTTL: 24 * time.Hour})
+	c := login(t, sim, "jwt")
+	sim.Inject(Fault{Operation: OpPlace, Effect: AnswerStatus, Status: 400, Times: -1, After: time.Hour, For: 2 * time.Hour})
+	for _, at := range []struct {
+		step   time.Duration
+		status int
+	}{{0, 200}, {time.Minute - 1, 200}, {1, 400}, {2*time.Minute - 1, 400}, {1, 200}} {
+		clock.step(at.step)
+		want(t, "status", c.post(people).status, at.status)
+	}
+}
+
+func TestPageOfAWebFilter(t *testing.T) {
+	t.Parallel()
+	sim := New(Config{})
+	c := login(t, sim, "jwt")
+	sim.Inject(Fault{Operation: OpPlace, Effect: AnswerStatus, Status: 403, HTML: true})
+	a := c.post(people)
+	want(t, "status", a.status, 403)
+	want(t, "type", a.header.Get("Content-Type"), "text/html; charset=utf-8")
+	want(t, "not RingCentral's headers", a.header.Get("X-Rate-Limit-Group"), "")
+	want(t, "page", strings.HasPrefix(a.body, "<!DOCTYPE html>"), true)
+}
+
 func TestImpossibleFaults(t *testing.T) {
 	t.Parallel()
 	for name, f := range map[string]Fault{
@@ -242,6 +289,10 @@ func TestImpossibleFaults(t *testing.T) {
 		"leg":         {Effect: StatusValue, Value: "x", Leg: "third"},
 		"probability": {Effect: Drop, Probability: 2},
 		"number":      {Effect: Drop, To: "14155550130"},
+		"line":        {Effect: Drop, Line: "alice"},
+		"begins":      {Effect: Drop, After: -1},
+		"parameter":   {Effect: Drop, Parameter: "to"},
+		"page":        {Effect: Drop, HTML: true},
 	} {
 		if f.check() == nil {
 			t.Errorf("%s: taken", name)

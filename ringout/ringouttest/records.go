@@ -15,7 +15,8 @@ const (
 )
 
 type party struct {
-	PhoneNumber string `json:"phoneNumber"`
+	PhoneNumber     string `json:"phoneNumber,omitempty"`
+	ExtensionNumber string `json:"extensionNumber,omitempty"`
 }
 
 // presence answers GET presence. It has no lag.
@@ -91,16 +92,54 @@ type leg struct {
 	To        party  `json:"to"`
 }
 
-// record describes a call as it was at an instant.
-func (s *Simulator) record(q *request, c *call, at time.Time) record {
+// recorded is one of the sessions under which a call stands in the records: one, or, as Config.SplitRecords has it, one to
+// the agent and, from the agent's answer on, one to the contact.
+type recorded struct {
+	c             *call
+	agent, callee bool // whose legs it has
+	id, telephony string
+	direction     string
+	start         time.Time
+	from, to      string // "": a party without a number
+}
+
+// sessionsOf lists a call's sessions, newest first. It has all that the call will ever have.
+func (s *Simulator) sessionsOf(c *call) []recorded {
 	d := c.dial
-	from, to := party{d.From}, party{d.To}
-	if s.config.MaskLogNumbers {
-		from, to = party{masked(d.From)}, party{masked(d.To)}
+	whole := recorded{
+		c: c, agent: true, callee: true, id: c.sessionID, telephony: c.telephonyID, direction: "Outbound",
+		start: d.At, from: d.From, to: d.To,
 	}
+	if !s.config.SplitRecords {
+		return []recorded{whole}
+	}
+	inbound := whole
+	inbound.callee, inbound.direction, inbound.from, inbound.to = false, "Inbound", d.CallerID, ""
+	if d.CallerAnsweredAt.IsZero() {
+		return []recorded{inbound}
+	}
+	outbound := whole
+	outbound.agent, outbound.start = false, d.CallerAnsweredAt
+	outbound.id, outbound.telephony = c.secondSessionID, c.telephonyID+"-2"
+	return []recorded{outbound, inbound}
+}
+
+// record describes a session as it was at an instant.
+func (s *Simulator) record(q *request, x recorded, at time.Time) record {
+	d := x.c.dial
+	partyOf := func(number string) party {
+		switch {
+		case number == "":
+			return party{ExtensionNumber: "101"}
+		case s.config.MaskLogNumbers:
+			return party{PhoneNumber: masked(number)}
+		}
+		return party{PhoneNumber: number}
+	}
+	from, to := partyOf(x.from), partyOf(x.to)
 	until, result := at, "In Progress"
 	if !at.Before(d.EndedAt) {
-		until, result = d.EndedAt, c.result
+		until, result = d.EndedAt, x.c.result
 	}
 	talked := func(since time.Time) int {
 		if since.IsZero() || until.Before(since) {
@@ -108,22 +147,35 @@ func (s *Simulator) record(q *request, c *call, at time.Time) record {
 		}
 		return int(until.Sub(since) / time.Second)
 	}
+	answered := !d.CallerAnsweredAt.IsZero() && !d.CallerAnsweredAt.After(at)
+	agentResult := result
+	if answered {
+		agentResult = "Call connected"
+	}
 	r := record{
-		ID: "A" + c.sessionID, URI: s.uri(q, "call-log/A"+c.sessionID), SessionID: c.sessionID, TelephonySessionID: c.telephonyID,
-		StartTime: clock(d.At), Duration: talked(d.CallerAnsweredAt), Type: "Voice", Direction: "Outbound",
+		ID: "A" + x.id, URI: s.uri(q, "call-log/A"+x.id), SessionID: x.id, TelephonySessionID: x.telephony,
+		StartTime: clock(x.start), Duration: talked(d.CallerAnsweredAt), Type: "Voice", Direction: x.direction,
 		Action: "RingOut Web", Result: result, From: from, To: to,
+	}
+	if !x.callee {
+		r.Result = agentResult
 	}
 	if q.URL.Query().Get("view") != "Detailed" {
 		return r
 	}
-	r.Legs = append(r.Legs, leg{
-		LegType: "RingOutWebToCaller", StartTime: clock(d.At), Duration: r.Duration, Type: r.Type, Direction: r.Direction,
-		Action: r.Action, Result: result, From: from, To: from,
-	})
-	if start := d.CallerAnsweredAt; !start.IsZero() && !start.After(at) {
-		r.Legs[0].Result = "Call connected"
+	if x.agent {
+		l := leg{
+			LegType: "RingOutWebToCaller", StartTime: clock(d.At), Duration: r.Duration, Type: r.Type, Direction: r.Direction,
+			Action: r.Action, Result: agentResult, From: from, To: from,
+		}
+		if !x.callee {
+			l.To = to
+		}
+		r.Legs = append(r.Legs, l)
+	}
+	if x.callee && answered {
 		r.Legs = append(r.Legs, leg{
-			LegType: "RingOutWebToSubscriber", StartTime: clock(start), Duration: talked(d.AnsweredAt), Type: r.Type,
+			LegType: "RingOutWebToSubscriber", StartTime: clock(d.CallerAnsweredAt), Duration: talked(d.AnsweredAt), Type: r.Type,
 			Direction: r.Direction, Action: r.Action, Result: result, From: from, To: to,
 		})
 	}
@@ -140,8 +192,8 @@ func (s *Simulator) activeCalls(q *request) answer {
 		return *refused
 	}
 	seenAt := q.now.Add(-s.config.scaled(s.config.ActiveCallsLag))
-	return s.list(q, f, "active-calls", seenAt, func(c *call) bool {
-		return !c.dial.At.After(seenAt) && seenAt.Before(c.dial.EndedAt.Add(s.config.scaled(activeCallsKept)))
+	return s.list(q, f, "active-calls", seenAt, func(x recorded) bool {
+		return !x.start.After(seenAt) && seenAt.Before(x.c.dial.EndedAt.Add(s.config.scaled(activeCallsKept)))
 	})
 }
 
@@ -152,7 +204,7 @@ func (s *Simulator) callLog(q *request) answer {
 		return *refused
 	}
 	seenAt := q.now.Add(-s.config.scaled(s.config.CallLogLag))
-	return s.list(q, f, "call-log", q.now, func(c *call) bool { return !c.dial.EndedAt.After(seenAt) })
+	return s.list(q, f, "call-log", q.now, func(x recorded) bool { return !x.c.dial.EndedAt.After(seenAt) })
 }
 
 // filter is what a client wants to see of the records.
@@ -199,16 +251,15 @@ func parseFilter(query url.Values, usualFrom time.Time) (filter, *answer) {
 	return f, nil
 }
 
-// takes says whether a call is wanted.
-func (f filter) takes(c *call) bool {
-	d := c.dial
+// takes says whether a session is wanted.
+func (f filter) takes(x recorded) bool {
 	switch {
-	case f.phone != "" && d.From != "+"+f.phone && d.To != "+"+f.phone:
-	case f.session != "" && c.sessionID != f.session:
-	case f.telephony != "" && c.telephonyID != f.telephony:
-	case f.direction != "" && f.direction != "Outbound":
-	case !f.from.IsZero() && d.At.Before(f.from):
-	case !f.to.IsZero() && d.At.After(f.to):
+	case f.phone != "" && x.from != "+"+f.phone && x.to != "+"+f.phone:
+	case f.session != "" && x.id != f.session:
+	case f.telephony != "" && x.telephony != f.telephony:
+	case f.direction != "" && f.direction != x.direction:
+	case !f.from.IsZero() && x.start.Before(f.from):
+	case !f.to.IsZero() && x.start.After(f.to):
 	default:
 		return true
 	}
@@ -216,18 +267,19 @@ func (f filter) takes(c *call) bool {
 }
 
 // list answers with one page of records, newest first.
-func (s *Simulator) list(q *request, f filter, path string, at time.Time, visible func(*call) bool) answer {
+func (s *Simulator) list(q *request, f filter, path string, at time.Time, visible func(recorded) bool) answer {
 	records := []record{}
 	total, first := 0, (f.page-1)*f.perPage
 	for _, c := range slices.Backward(q.ext.calls) {
-
-		if !visible(c) || !f.takes(c) {
-			continue
+		for _, x := range s.sessionsOf(c) {
+			if !visible(x) || !f.takes(x) {
+				continue
+			}
+			if total >= first && len(records) < f.perPage {
+				records = append(records, s.record(q, x, at))
+			}
+			total++
 		}
-		if total >= first && len(records) < f.perPage {
-			records = append(records, s.record(q, c, at))
-		}
-		total++
 	}
 	paging := map[string]int{"page": f.page, "perPage": f.perPage, "totalPages": (total + f.perPage - 1) / f.perPage, "totalElements": total}
 	if len(records) > 0 {

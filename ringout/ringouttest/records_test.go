@@ -134,6 +134,43 @@ func TestLogNumbersCanBeMasked(t *testing.T) {
 	want(t, "to", a.get(t, "records.0.to.phoneNumber"), "+1415555XXXX")
 }
 
+func TestSplitRecords(t *testing.T) {
+	t.Parallel()
+	clock := newStepped()
+	sim := New(Config{Now: clock.Now, Limits: unlimited(), SplitRecords: true, Endings: map[string][]Ending{
+		people: {{Name: Answered, Answer: 6 * time.Second, Ring: 4 * time.Second, Talk: 20 * time.Second}, {Name: AgentNoAnswer}},
+	}})
+	c := login(t, sim, "jwt")
+	c.place(people)
+	clock.step(7 * time.Second) // active-calls is 5 s late
+	a := c.get("/active-calls?view=Detailed")
+	want(t, "the agent's phone rings", a.get(t, "paging.totalElements"), "1")
+	want(t, "direction", a.get(t, "records.0.direction"), "Inbound")
+	want(t, "no contact in it", a.get(t, "records.0.to.phoneNumber"), "")
+	clock.step(5 * time.Second)
+	a = c.get("/active-calls?view=Detailed")
+	want(t, "the contact's phone rings", a.get(t, "paging.totalElements"), "2")
+	want(t, "newest first", a.get(t, "records.0.direction"), "Outbound")
+	want(t, "contact", a.get(t, "records.0.to.phoneNumber"), people)
+	want(t, "line", a.get(t, "records.0.from.phoneNumber"), agent)
+	want(t, "some seconds later", a.get(t, "records.0.startTime"), "2026-03-02T15:00:06.000Z")
+	want(t, "sessions of their own", a.get(t, "records.0.sessionId") == a.get(t, "records.1.sessionId"), false)
+
+	clock.step(time.Minute)
+	a = c.get("/call-log?view=Detailed")
+	want(t, "both in the log", a.get(t, "paging.totalElements"), "2")
+	want(t, "contact's result", a.get(t, "records.0.result"), "Call connected")
+	want(t, "contact's leg alone", a.get(t, "records.0.legs.0.legType"), "RingOutWebToSubscriber")
+	want(t, "agent's leg alone", a.get(t, "records.1.legs.0.legType"), "RingOutWebToCaller")
+	want(t, "outbound only", c.get("/call-log?direction=Outbound").get(t, "paging.totalElements"), "1")
+
+	c.place(people) // the agent does not answer
+	clock.step(2 * time.Minute)
+	a = c.get("/call-log?view=Detailed")
+	want(t, "one more", a.get(t, "paging.totalElements"), "3")
+	want(t, "agent did not answer", a.get(t, "records.0.result"), "No Answer")
+}
+
 func TestRecordsNeedPermission(t *testing.T) {
 	t.Parallel()
 	sim := New(Config{Deny: []string{"ReadCallLog", "ReadPresence"}})

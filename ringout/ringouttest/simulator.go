@@ -198,7 +198,7 @@ func (s *Simulator) begin(q *request) (a answer, f *Fault, done bool) {
 	if q.op.target != nil {
 		q.op.target(q)
 	}
-	f = s.fault(q.op.name, who, q.to)
+	f = s.fault(q, who)
 	if f == nil || !f.early() {
 		return a, f, false
 	}
@@ -210,7 +210,9 @@ func (s *Simulator) begin(q *request) (a answer, f *Fault, done bool) {
 	default:
 		return a, f, false // drop, hang, delay: in the open, without the lock
 	}
-	s.rateHeaders(a, b, q.now)
+	if !f.HTML {
+		s.rateHeaders(a, b, q.now)
+	}
 	return a, f, true
 }
 
@@ -242,7 +244,9 @@ func (s *Simulator) finish(q *request, f *Fault) answer {
 			f.spoil(&a, q.call)
 		}
 	}
-	s.rateHeaders(a, b, q.now)
+	if f == nil || !f.HTML {
+		s.rateHeaders(a, b, q.now)
+	}
 	return a
 }
 
