@@ -228,7 +228,7 @@ func (c *Client) admit(ctx context.Context, op string, g Group) *Error {
 // notFound marks a 404 for a call's id.
 func notFound(err error) error {
 	var e *Error
-	if errors.As(err, &e) && e.Op != opLogin && e.Status == http.StatusNotFound {
+	if errors.As(err, &e) && e.Op != opLogin && e.Status == http.StatusNotFound && !errors.Is(e, ErrIntercepted) {
 		e.err = ErrNotFound
 	}
 	return err
@@ -237,7 +237,7 @@ func notFound(err error) error {
 // forbidden marks a 403 where no number or call could be what is refused.
 func forbidden(err error) error {
 	var e *Error
-	if errors.As(err, &e) && e.Op != opLogin && e.Status == http.StatusForbidden {
+	if errors.As(err, &e) && e.Op != opLogin && e.Status == http.StatusForbidden && !errors.Is(e, ErrIntercepted) {
 		e.err = ErrForbidden
 	}
 	return err

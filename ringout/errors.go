@@ -1,9 +1,11 @@
 package ringout
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"slices"
 	"strconv"
@@ -42,6 +44,9 @@ var (
 	ErrNotFound = errors.New("no such call")
 	// ErrForbidden: the app or the user lacks a permission (403). Logging in anew does not help; somebody must grant it.
 	ErrForbidden = errors.New("permission missing")
+	// ErrIntercepted: the refusal is not RingCentral's but that of something on the way, such as a web filter or a proxy. It
+	// says nothing of credentials, permissions, numbers or calls.
+	ErrIntercepted = errors.New("answered by a web filter or proxy, not by RingCentral")
 )
 
 // Error is every error of a Client's methods, for errors.As. Its text and what it wraps hold no secret, and phone
@@ -51,8 +56,9 @@ type Error struct {
 	Kind       Kind          // never empty
 	Status     int           // of the HTTP answer, 0 without one
 	Codes      []string      // RingCentral's error codes, such as CMN-101, and OAuth's, such as invalid_grant
+	Parameters []string      // the fields of the request that RingCentral says are wrong, as it names them: to, from.phoneNumber
 	Message    string        // RingCentral's, one line of at most 200 characters
-	RetryAfter time.Duration // wait at least so long; 0 if not known
+	RetryAfter time.Duration // wait at least so long, 5 minutes at most; 0 if not known
 
 	err error // a sentinel or the cause; nil without either
 }
@@ -60,6 +66,20 @@ type Error struct {
 // Has reports whether RingCentral gave the error code.
 func (e *Error) Has(code string) bool {
 	return slices.Contains(e.Codes, code)
+}
+
+// Parameter is the field of the request that RingCentral says is wrong, without what is inside it: "to", "from" or
+// "callerId" of a call. It is empty where RingCentral names none, or more than one.
+func (e *Error) Parameter() string {
+	field := ""
+	for _, p := range e.Parameters {
+		top, _, _ := strings.Cut(p, ".")
+		if field != "" && top != field {
+			return ""
+		}
+		field = top
+	}
+	return field
 }
 
 // Unwrap returns a sentinel or the cause, if there is one.
@@ -101,8 +121,8 @@ func (e *Error) Error() string {
 
 const (
 	maxMessage = 200 // characters of an error message that are kept
-	maxCodes   = 8   // error codes that are kept
-	maxCode    = 40  // bytes of an error code
+	maxCodes   = 8   // error codes that are kept, and parameters
+	maxCode    = 40  // bytes of an error code, and of a parameter
 )
 
 // checkResponse turns an answer that is no 2xx into an *Error; it is the only place where an HTTP status becomes one.
@@ -112,8 +132,11 @@ func (c *Client) checkResponse(op string, resp *http.Response, body []byte, secr
 		return nil
 	}
 	e := &Error{Op: op, Kind: kindOf(status), Status: status, RetryAfter: c.retryAfter(resp.Header)}
-	e.Codes, e.Message = explain(body, secrets)
+	told := explain(body, secrets)
+	e.Codes, e.Parameters, e.Message = told.codes, told.parameters, told.message
 	switch {
+	case e.Kind == Refused && intercepted(resp, body):
+		e.err = ErrIntercepted
 	case status == http.StatusUnauthorized:
 		e.err = ErrUnauthorized
 	case status == http.StatusForbidden && (e.Has(codeAppPermission) || e.Has(codeUserPermission)):
@@ -129,6 +152,18 @@ const (
 	codeAppPermission  = "CMN-401"
 	codeUserPermission = "CMN-408"
 )
+
+// intercepted says whether a refusal is not RingCentral's, whose errors are JSON, nor one without a body.
+func intercepted(resp *http.Response, body []byte) bool {
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	switch {
+	case kind == "text/html" || kind == "application/xhtml+xml":
+		return true
+	case len(bytes.TrimSpace(body)) == 0:
+		return false
+	}
+	return !json.Valid(body)
+}
 
 var errRedirect = errors.New("redirected, which is never followed: check the server's address")
 
@@ -146,44 +181,61 @@ func kindOf(status int) Kind {
 	return Unknown
 }
 
-// explain takes RingCentral's codes and message, or OAuth's, out of an error body. Anything else in a body is ignored.
-func explain(body []byte, secrets []string) (codes []string, message string) {
+// explanation is what an error body says.
+type explanation struct {
+	codes, parameters []string
+	message           string
+}
+
+// explain reads RingCentral's error body, or OAuth's. Anything else in a body is ignored.
+func explain(body []byte, secrets []string) explanation {
 	var told struct {
 		ErrorCode   text `json:"errorCode"`
 		Message     text `json:"message"`
+		Parameter   text `json:"parameterName"`
 		OAuthError  text `json:"error"`
 		Description text `json:"error_description"`
 		Errors      []struct {
 			ErrorCode text `json:"errorCode"`
 			Message   text `json:"message"`
+			Parameter text `json:"parameterName"`
 		} `json:"errors"`
 	}
 	// An error means a field of an unexpected type or no JSON at all; the fields that could be read are good.
 	_ = json.Unmarshal(body, &told)
 
+	codes := []text{told.ErrorCode, told.OAuthError}
+	parameters := []text{told.Parameter}
 	messages := []text{told.Message, told.Description}
-	found := []text{told.ErrorCode, told.OAuthError}
 	for _, e := range told.Errors {
-		found = append(found, e.ErrorCode)
+		codes = append(codes, e.ErrorCode)
+		parameters = append(parameters, e.Parameter)
 		messages = append(messages, e.Message)
 	}
-	for _, code := range found {
-		s := string(code)
-		if len(codes) < maxCodes && validCode(s) && !slices.Contains(codes, s) && clean(s, secrets) == s {
-			codes = append(codes, s)
-		}
-	}
+	out := explanation{codes: names(codes, "-_", secrets), parameters: names(parameters, "-_.", secrets)}
 	for _, m := range messages {
-		if message = clean(string(m), secrets); message != "" {
+		if out.message = clean(string(m), secrets); out.message != "" {
 			break
 		}
 	}
-	return codes, message
+	return out
 }
 
-func validCode(s string) bool {
+// names keeps the distinct texts that are plain names: letters, digits and the given marks, and nothing that must be hidden.
+func names(found []text, marks string, secrets []string) []string {
+	var kept []string
+	for _, t := range found {
+		s := string(t)
+		if len(kept) < maxCodes && plainName(s, marks) && !slices.Contains(kept, s) && clean(s, secrets) == s {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+func plainName(s, marks string) bool {
 	return s != "" && len(s) <= maxCode && !strings.ContainsFunc(s, func(r rune) bool {
-		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '-' && r != '_'
+		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune(marks, r)
 	})
 }
 

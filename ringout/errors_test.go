@@ -67,11 +67,30 @@ func TestExplain(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			codes, message := explain([]byte(test.body), []string{secret})
-			if !slices.Equal(codes, test.codes) || message != test.message {
-				t.Errorf("explain = %q, %q; want %q, %q", codes, message, test.codes, test.message)
+			got := explain([]byte(test.body), []string{secret})
+			if !slices.Equal(got.codes, test.codes) || got.message != test.message {
+				t.Errorf("explain = %q, %q; want %q, %q", got.codes, got.message, test.codes, test.message)
 			}
 		})
+	}
+}
+
+func TestParameter(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, body, want string }{
+		{"none", `{"errorCode":"CMN-101","message":"Parameter [phoneNumber] is invalid"}`, ""},
+		{"in errors", `{"errorCode":"CMN-101","errors":[{"errorCode":"CMN-101","parameterName":"callerId"}]}`, "callerId"},
+		{"outside errors", `{"errorCode":"CMN-101","parameterName":"to"}`, "to"},
+		{"what is inside the field", `{"errors":[{"parameterName":"from.phoneNumber"}]}`, "from"},
+		{"one field in two errors", `{"errors":[{"parameterName":"from"},{"parameterName":"from.phoneNumber"}]}`, "from"},
+		{"two fields", `{"errors":[{"parameterName":"from"},{"parameterName":"to"}]}`, ""},
+		{"a number in its place", `{"errors":[{"parameterName":"+16505550100"}]}`, ""},
+		{"another type", `{"errors":[{"parameterName":["to"]}]}`, ""},
+	} {
+		e := &Error{Parameters: explain([]byte(test.body), nil).parameters}
+		if got := e.Parameter(); got != test.want {
+			t.Errorf("%s: got %q, want %q", test.name, got, test.want)
+		}
 	}
 }
 

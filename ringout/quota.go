@@ -32,8 +32,12 @@ type Quota struct {
 	Sent       time.Time     // when the request was sent, by the local clock
 }
 
-// maxWait bounds what a header may ask for, so that a nonsensical one cannot stop an extension for good.
-const maxWait = 24 * time.Hour
+// Bounds of what headers may ask for, so that a nonsensical one cannot stop an extension for good. RingCentral documents
+// penalties of a minute, and no window longer than that.
+const (
+	maxRetryAfter = 5 * time.Minute
+	maxWindow     = 24 * time.Hour
+)
 
 // maxLimit bounds a believable number of requests per window.
 const maxLimit = 1_000_000
@@ -84,26 +88,26 @@ func serverTime(h http.Header) time.Time {
 }
 
 // parseRetryAfter reads seconds or an HTTP date. It is 0 for what it cannot read and for a date that has passed, and
-// never more than maxWait.
+// never more than maxRetryAfter.
 func parseRetryAfter(value string, now time.Time) time.Duration {
 	value = strings.TrimSpace(value)
 	if value == "" {
 		return 0
 	}
 	if t, err := http.ParseTime(value); err == nil {
-		return min(max(t.Sub(now), 0), maxWait)
+		return min(max(t.Sub(now), 0), maxRetryAfter)
 	}
 	seconds, ok := parseSeconds(value)
 	if !ok {
 		return 0
 	}
-	return min(seconds, maxWait)
+	return min(seconds, maxRetryAfter)
 }
 
 // headerSeconds reads a duration in seconds, 0 for what is absent, unreadable or beyond belief.
 func headerSeconds(value string) time.Duration {
 	seconds, ok := parseSeconds(strings.TrimSpace(value))
-	if !ok || seconds > maxWait {
+	if !ok || seconds > maxWindow {
 		return 0
 	}
 	return seconds

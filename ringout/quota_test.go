@@ -28,13 +28,13 @@ func TestParseRetryAfter(t *testing.T) {
 		{"0x10", 0},
 		{"soon", 0},
 		{"1.2.3", 0},
-		{"99999999999999999999999", maxWait},
-		{"86401", maxWait},
+		{"99999999999999999999999", maxRetryAfter},
+		{"86401", maxRetryAfter},
 		{"Sun, 01 Mar 2026 12:01:30 GMT", 90 * time.Second},
 		{"Sunday, 01-Mar-26 12:01:30 GMT", 90 * time.Second},
 		{"Sun Mar  1 12:01:30 2026", 90 * time.Second},
 		{"Sun, 01 Mar 2026 11:59:00 GMT", 0},
-		{"Sun, 01 Mar 2099 12:00:00 GMT", maxWait},
+		{"Sun, 01 Mar 2099 12:00:00 GMT", maxRetryAfter},
 	} {
 		if got := parseRetryAfter(test.in, now); got != test.want {
 			t.Errorf("parseRetryAfter(%q) = %s, want %s", test.in, got, test.want)
@@ -49,10 +49,10 @@ func FuzzRetryAfter(f *testing.F) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, s string) {
 		got := parseRetryAfter(s, now)
-		if got < 0 || got > maxWait {
-			t.Fatalf("parseRetryAfter(%q) = %s, want 0 to %s", s, got, maxWait)
+		if got < 0 || got > maxRetryAfter {
+			t.Fatalf("parseRetryAfter(%q) = %s, want 0 to %s", s, got, maxRetryAfter)
 		}
-		if n, err := strconv.ParseUint(s, 10, 32); err == nil && got != min(time.Duration(n)*time.Second, maxWait) {
+		if n, err := strconv.ParseUint(s, 10, 32); err == nil && got != min(time.Duration(n)*time.Second, maxRetryAfter) {
 			t.Errorf("parseRetryAfter(%q) = %s, want %d s", s, got, n)
 		}
 	})

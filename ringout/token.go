@@ -227,7 +227,9 @@ func (c *Client) exchange(ctx context.Context, l *login, grant url.Values) (*tok
 		}
 		switch e.Status {
 		case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
-			e.err = ErrCredentials
+			if !errors.Is(e, ErrIntercepted) {
+				e.err = ErrCredentials
+			}
 		}
 		return nil, e
 	}
