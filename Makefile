@@ -19,9 +19,10 @@ build: ## build the three commands into bin/
 
 test: setup check lint test-go test-race test-sdk ## install what the tests need and run all of them
 
-setup: ## install what the tests start for themselves: redis-server, chromium, promtool
+setup: ## install what the tests start for themselves: redis-server, chromium, promtool, and libfaketime
 	@missing=; for p in redis-server:redis-server chromium:chromium promtool:prometheus; do \
 		command -v "$${p%%:*}" >/dev/null || missing="$$missing $${p##*:}"; done; \
+	ls /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib*/faketime/libfaketimeMT.so.1 2>/dev/null | grep -q . || missing="$$missing libfaketime"; \
 	[ -z "$$missing" ] || { \
 		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 		command -v apt-get >/dev/null || { echo "install$$missing, then try again" >&2; exit 1; }; \

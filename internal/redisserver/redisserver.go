@@ -1,6 +1,7 @@
 // Package redisserver starts real Redis servers for tests and benchmarks: one
 // process with a folder and a loopback port of its own per server. Starting one
-// takes about 20 ms. Tests use it through package redistest.
+// takes about 20 ms. Tests use it through package redistest, which also has a
+// cluster, a Sentinel set and servers with a clock of their own.
 package redisserver
 
 import (
@@ -33,6 +34,9 @@ const (
 	// that range could become some client's own end while a killed server is
 	// down, and Restart would then fail.
 	firstPort, lastPort = 20000, 32000
+	// A cluster's nodes also listen so far above their port. Theirs are chosen so
+	// that both are below the ephemeral range.
+	busOffset = 10000
 )
 
 // ErrMissing says that no redis-server is installed.
@@ -44,11 +48,23 @@ var errDown = errors.New("it is not running")
 // Addr and URL.
 type Server struct {
 	bin  string
-	dir  string
 	port int
-	args []string
+	opts Options
 
 	proc *process // nil while the server is down
+}
+
+// Options is how a server is run. Nothing is persisted unless Args ask for it.
+type Options struct {
+	Dir  string   // where its files are
+	Args []string // redis-server's own; they come last, so that they win
+	Env  []string // on top of this process's
+
+	// Cluster makes it a node of a cluster that has no other node and no slot yet.
+	Cluster bool
+	// Sentinel is the configuration of a Sentinel, without port and folder; ""
+	// for an ordinary server. Args are not used then.
+	Sentinel string
 }
 
 // process is one run of the server.
@@ -63,13 +79,18 @@ type process struct {
 // that they win. The caller ends it with Stop; on Linux it also ends with the
 // process that started it. ErrMissing where no redis-server is installed.
 func Start(dir string, args ...string) (*Server, error) {
+	return Run(Options{Dir: dir, Args: args})
+}
+
+// Run is Start with all options.
+func Run(o Options) (*Server, error) {
 	bin, err := exec.LookPath(binary)
 	if err != nil {
 		return nil, ErrMissing
 	}
-	s := &Server{bin: bin, dir: dir, args: args}
+	s := &Server{bin: bin, opts: o}
 	for range startTries {
-		if s.port, err = freePort(); err != nil {
+		if s.port, err = freePort(o.Cluster); err != nil {
 			return nil, fmt.Errorf("start redis: %w", err)
 		}
 		if err = s.launch(); err == nil {
@@ -86,6 +107,17 @@ func (s *Server) Addr() string {
 
 // URL is the server's address as REDIS_URL takes it, with database 0.
 func (s *Server) URL() string { return "redis://" + s.Addr() + "/0" }
+
+// Dir is the folder with the server's files.
+func (s *Server) Dir() string { return s.opts.Dir }
+
+// Pid is the process's id, 0 while the server is down.
+func (s *Server) Pid() int {
+	if s.proc == nil {
+		return 0
+	}
+	return s.proc.cmd.Process.Pid
+}
 
 // Kill ends the process at once (SIGKILL), as a crash does, and returns when it
 // is gone. What Redis has not persisted is lost. It is an error if it is down.
@@ -137,17 +169,20 @@ func (s *Server) Stop() error {
 // launch runs the server once and waits for its PONG. On an error no process is
 // left behind.
 func (s *Server) launch() error {
-	output, err := os.OpenFile(filepath.Join(s.dir, "redis.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	args, err := s.arguments()
+	if err != nil {
+		return err
+	}
+	output, err := os.OpenFile(filepath.Join(s.opts.Dir, "redis.log"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
-	args := append([]string{
-		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir,
-		"--save", "", "--appendonly", "no", "--daemonize", "no",
-	}, s.args...)
 	// The process outlives any context: Stop ends it.
 	cmd := exec.Command(s.bin, args...) //nolint:gosec,noctx // the caller's own server, ended by Stop
 	cmd.Stdout, cmd.Stderr = output, output
+	if len(s.opts.Env) > 0 {
+		cmd.Env = append(os.Environ(), s.opts.Env...)
+	}
 	cmd.SysProcAttr = endWithParent()
 	if err := cmd.Start(); err != nil {
 		return errors.Join(err, output.Close())
@@ -164,6 +199,27 @@ func (s *Server) launch() error {
 		return errors.Join(fmt.Errorf("%w; it said:\n%s", err, said), stopErr, readErr)
 	}
 	return nil
+}
+
+// arguments are redis-server's. A Sentinel writes its state into its file, so it gets a new one for each port only.
+func (s *Server) arguments() ([]string, error) {
+	port := strconv.Itoa(s.port)
+	if s.opts.Sentinel != "" {
+		file := filepath.Join(s.opts.Dir, "sentinel-"+port+".conf")
+		if _, err := os.Stat(file); err == nil {
+			return []string{file, "--sentinel"}, nil
+		}
+		text := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\n%s\n", port, s.opts.Dir, s.opts.Sentinel)
+		return []string{file, "--sentinel"}, os.WriteFile(file, []byte(text), 0o600)
+	}
+	args := []string{
+		"--port", port, "--bind", "127.0.0.1", "--dir", s.opts.Dir,
+		"--save", "", "--appendonly", "no", "--daemonize", "no",
+	}
+	if s.opts.Cluster {
+		args = append(args, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf")
+	}
+	return append(args, s.opts.Args...), nil
 }
 
 // ready waits until the process answers PING, ends, or startTimeout has passed.
@@ -209,19 +265,29 @@ func answers(ctx context.Context, client *redis.Client, pid int) error {
 	return nil
 }
 
-// freePort finds a port of 127.0.0.1 on which nothing listens.
-func freePort() (int, error) {
+// freePort finds a port of 127.0.0.1 on which nothing listens, and nothing on the one that a cluster's node needs beside it.
+func freePort(cluster bool) (int, error) {
+	last := lastPort
+	if cluster {
+		last -= busOffset
+	}
 	var err error
 	for range 100 {
-		port := firstPort + rand.IntN(lastPort-firstPort)
-		var l net.Listener
-		l, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			continue
+		port := firstPort + rand.IntN(last-firstPort)
+		if err = free(port); err == nil && cluster {
+			err = free(port + busOffset)
 		}
-		if err = l.Close(); err == nil {
+		if err == nil {
 			return port, nil
 		}
 	}
 	return 0, fmt.Errorf("find a free port: %w", err)
+}
+
+func free(port int) error {
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }

@@ -2,6 +2,12 @@
 // folder and a loopback port of its own per server, which a test can kill,
 // start again and suspend. Starting one takes about 20 ms, so that a server per
 // test is affordable and no test sees another's keys.
+//
+// Beside the plain server of Start there are: StartCluster, three masters of a
+// Redis Cluster of which one can be lost; StartSentinel, a master and a replica
+// with a Sentinel that changes their parts; StartSkewed, a server whose clock is
+// off; StartProxy, a way to a server that is long; and Server.UserURL, a user
+// who may not do everything.
 package redistest
 
 import (
@@ -18,8 +24,9 @@ import (
 // the test when the operating system refuses. It is not safe for concurrent
 // use, but for Addr, URL and Client.
 type Server struct {
-	tb     testing.TB
-	server *redisserver.Server
+	tb      testing.TB
+	server  *redisserver.Server
+	started func(pid int) // is told of each process; may be nil
 }
 
 // Start starts a redis-server on a free port of 127.0.0.1, waits until it
@@ -31,7 +38,12 @@ func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
 	// The folder is asked for before the clean-up is registered: clean-ups run
 	// last in, first out, and the server must be gone before its folder is.
-	server, err := redisserver.Start(tb.TempDir(), args...)
+	return run(tb, redisserver.Options{Dir: tb.TempDir(), Args: args})
+}
+
+func run(tb testing.TB, o redisserver.Options) *Server {
+	tb.Helper()
+	server, err := redisserver.Run(o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -48,6 +60,25 @@ func (s *Server) Addr() string { return s.server.Addr() }
 
 // URL is the server's address as REDIS_URL takes it, with database 0.
 func (s *Server) URL() string { return s.server.URL() }
+
+// Dir is the folder with the server's files.
+func (s *Server) Dir() string { return s.server.Dir() }
+
+// UserURL makes a user with these ACL rules and returns the address with which
+// one connects as that user. "-memory" and the like take a command away; all
+// others, all keys and all channels are allowed.
+func (s *Server) UserURL(rules ...string) string {
+	s.tb.Helper()
+	const name, password = "app", "app-password"
+	client := redis.NewClient(&redis.Options{Addr: s.Addr()})
+	defer client.Close() //nolint:errcheck // its only command has been answered
+	args := []any{"ACL", "SETUSER", name, "reset", "on", ">" + password, "~*", "&*", "+@all"}
+	for _, r := range rules {
+		args = append(args, r)
+	}
+	s.must(client.Do(s.tb.Context(), args...).Err())
+	return "redis://" + name + ":" + password + "@" + s.Addr() + "/0"
+}
 
 // Client returns a new client of the server with go-redis's defaults. It is
 // closed at the end of tb.
@@ -74,6 +105,9 @@ func (s *Server) Kill() {
 func (s *Server) Restart() {
 	s.tb.Helper()
 	s.must(s.server.Restart())
+	if s.started != nil {
+		s.started(s.server.Pid())
+	}
 }
 
 // Pause suspends the process (SIGSTOP): connections stay open and the kernel
