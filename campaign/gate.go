@@ -99,6 +99,15 @@ func (r Rules) Gate(s Situation, now time.Time) Decision {
 	return Decision{Go: true}
 }
 
+// HeldBy says why a contact that is due at an instant would not be called then; "" if it would, or never is.
+func (r Rules) HeldBy(c Contact, at time.Time) Reason {
+	d := r.Gate(Situation{Contact: c, DueAt: at}, at)
+	if d.Go || d.Never != "" {
+		return ""
+	}
+	return d.Reason
+}
+
 // opening is the first instant from due on at which the contact may be called by the calling hours.
 func (r Rules) opening(c Contact, due, now time.Time) (time.Time, Reason) {
 	if r.CallingHours.Always {

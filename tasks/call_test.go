@@ -80,7 +80,7 @@ func TestParsePayloadRefuses(t *testing.T) {
 
 func TestBadPayloadIsArchived(t *testing.T) {
 	t.Parallel()
-	err := (&Handler{}).HandleCall(t.Context(), asynq.NewTask(TypeCall, []byte("{}")))
+	err := HandleCall(nil)(t.Context(), asynq.NewTask(TypeCall, []byte("{}")))
 	if !errors.Is(err, asynq.SkipRetry) || !IsFailure(err) {
 		t.Errorf("got %v", err)
 	}

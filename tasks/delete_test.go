@@ -7,11 +7,10 @@ import (
 	"time"
 
 	"github.com/hibiken/asynq"
-	"github.com/rs/zerolog"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/dial"
 	"github.com/ringqueue/ringqueue/internal/ledger"
-	"github.com/ringqueue/ringqueue/internal/line"
 )
 
 var busy = campaign.Verdict{Ended: true, Outcome: campaign.Busy, Charged: true, Rang: true}
@@ -83,7 +82,7 @@ func TestDelete(t *testing.T) {
 	}
 	// A late message of what was deleted changes nothing.
 	ref := campaign.Ref{Campaign: "spring", Contact: "c0", Token: "token-c0-1"}
-	book := NewBook(b.ledger, b.producer)
+	book := dial.NewBook(b.ledger, b.producer, time.Now)
 	if _, err := book.Settle(ctx, ref, busy, campaign.Seen{}); err != nil {
 		t.Error(err)
 	}
@@ -94,8 +93,8 @@ func TestDelete(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := NewHandler(b.ledger, b.producer, nil, NewPauses(b.rdb), Timing{})
-	if err := h.HandleCall(ctx, task); err != nil {
+	h := b.handler()
+	if err := h(ctx, task); err != nil {
 		t.Errorf("a task that was left: %v", err)
 	}
 	if left := b.leftOf(t, "spring"); len(left) > 0 {
@@ -156,13 +155,9 @@ func TestDeleteInterrupted(t *testing.T) {
 	if err := b.ledger.Create(ctx, b.rules, true); !errors.Is(err, ledger.ErrDeleting) {
 		t.Errorf("created meanwhile: %v", err)
 	}
-	pool := line.NewPool(b.rdb, NewBook(b.ledger, b.producer), zerolog.Nop(), line.Config{Worker: "w"})
-	s := NewServer(b.rdb, b.ledger, pool, NewPauses(b.rdb), NewHandler(b.ledger, b.producer, pool, NewPauses(b.rdb), Timing{}), zerolog.New(zerolog.NewTestWriter(t)), 0)
-	s.abandoned = 0
-	if err := s.look(ctx); err != nil {
+	if _, err := finishDelete(ctx, b.rdb, "spring", which); err != nil { // as a worker does
 		t.Fatal(err)
 	}
-	s.wg.Wait()
 	if left := b.leftOf(t, "spring"); len(left) > 0 {
 		t.Errorf("left are %v", left)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/ledger"
+	"github.com/ringqueue/ringqueue/internal/redisclock"
 )
 
 // Producer puts contacts into campaigns: the row into the ledger first, then the task into Asynq. Everything it does may
@@ -23,13 +24,26 @@ type Producer struct {
 	ledger *ledger.Ledger
 	rdb    redis.UniversalClient
 	client *asynq.Client
-	now    func() time.Time
+	clock  *redisclock.Clock
+	now    func() time.Time // Redis's
 }
 
 // NewProducer returns a producer on a Redis client, which stays the caller's to close.
 func NewProducer(rdb redis.UniversalClient) *Producer {
-	return &Producer{
-		ledger: ledger.New(rdb), rdb: rdb, client: asynq.NewClientFromRedisClient(&pipelined{rdb}), now: time.Now,
+	p := &Producer{
+		ledger: ledger.New(rdb), rdb: rdb, client: asynq.NewClientFromRedisClient(&pipelined{rdb}), clock: redisclock.New(rdb),
+	}
+	p.now = p.clock.Now
+	return p
+}
+
+// freshClock is how old the reading of Redis's clock may be.
+const freshClock = 10 * time.Second
+
+// sync reads Redis's clock if that is long ago. A Redis that does not answer is met by what follows.
+func (p *Producer) sync(ctx context.Context) {
+	if p.clock.Age() > freshClock {
+		_ = p.clock.Sync(ctx)
 	}
 }
 
@@ -58,6 +72,7 @@ const batchSize = 256
 // progress may be nil.
 func (p *Producer) Import(ctx context.Context, rules campaign.Rules, contacts Contacts, progress func(Tally)) (Tally, error) {
 	total := Tally{Reasons: map[campaign.Reason]int{}}
+	p.sync(ctx)
 	idKey, err := p.ledger.IDKey(ctx)
 	if err != nil {
 		return total, err
@@ -128,7 +143,7 @@ func (p *Producer) read(ctx context.Context, rules campaign.Rules, contacts Cont
 			if err != nil {
 				return err
 			}
-			entries = append(entries, ledger.Entry{Contact: c, Due: now, Reason: hold(rules, c, now)})
+			entries = append(entries, ledger.Entry{Contact: c, Due: now, Reason: rules.HeldBy(c, now)})
 		}
 		if len(entries) == 0 {
 			return nil
@@ -157,7 +172,7 @@ func (p *Producer) enqueueBatch(ctx context.Context, rules campaign.Rules, b sto
 	wg.Wait()
 	// What ends one task's enqueueing mostly ends them all: one error will do, Redis's own, of which Asynq keeps the text only.
 	if err := errors.Join(errs...); err == nil {
-		return nil
+		return p.ledger.Wake(ctx, rules.Name, 0) //nolint:wrapcheck // it says what is wrong
 	}
 	if err := together.failure(); err != nil {
 		return fmt.Errorf("enqueue: %w", err)
@@ -168,6 +183,7 @@ func (p *Producer) enqueueBatch(ctx context.Context, rules campaign.Rules, b sto
 // Preview counts what Import would do, and stores nothing.
 func (p *Producer) Preview(ctx context.Context, rules campaign.Rules, contacts Contacts) (Tally, error) {
 	t := Tally{Reasons: map[campaign.Reason]int{}}
+	p.sync(ctx)
 	idKey, err := p.ledger.IDKey(ctx)
 	if err != nil {
 		return t, err
@@ -188,7 +204,7 @@ func (p *Producer) Preview(ctx context.Context, rules campaign.Rules, contacts C
 				continue
 			}
 			listed[c.ID], listed[c.Number()] = true, true
-			batch = append(batch, ledger.Entry{Contact: c, Reason: hold(rules, c, p.now())})
+			batch = append(batch, ledger.Entry{Contact: c, Reason: rules.HeldBy(c, p.now())})
 		}
 		codes, err := p.ledger.Check(ctx, rules.Name, idKey, batch)
 		if err != nil {
@@ -216,15 +232,6 @@ func (t *Tally) count(code ledger.AddCode, held campaign.Reason) {
 	case ledger.Suppressed:
 		t.Suppressed++
 	}
-}
-
-// hold says why a contact that is due now would not be called now.
-func hold(rules campaign.Rules, c campaign.Contact, now time.Time) campaign.Reason {
-	d := rules.Gate(campaign.Situation{Contact: c, DueAt: now}, now)
-	if d.Go || d.Never != "" {
-		return ""
-	}
-	return d.Reason
 }
 
 // enqueue enqueues a contact's round for when it is due and the rules allow the call. Repeating it changes nothing.
@@ -256,6 +263,7 @@ func later(a, b time.Time) time.Time {
 
 // Follow enqueues the round in which the contact is now, if it is there and waits for one.
 func (p *Producer) Follow(ctx context.Context, name, contact string) error {
+	p.sync(ctx)
 	rec, c, err := p.ledger.Look(ctx, name, contact)
 	if gone(err) || err == nil && rec.State != campaign.Waiting {
 		return nil
@@ -263,10 +271,13 @@ func (p *Producer) Follow(ctx context.Context, name, contact string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.ledger.Hold(ctx, name, contact, hold(c.Rules, rec.Contact, later(rec.Due, p.now()))); err != nil {
+	if err := p.ledger.Hold(ctx, name, contact, c.Rules.HeldBy(rec.Contact, later(rec.Due, p.now()))); err != nil {
 		return err
 	}
-	return p.enqueue(ctx, c.Rules, rec.Contact, rec.Round, rec.Due, p.now())
+	if err := p.enqueue(ctx, c.Rules, rec.Contact, rec.Round, rec.Due, p.now()); err != nil {
+		return err
+	}
+	return p.ledger.Wake(ctx, name, rec.Due.Sub(p.now())) //nolint:wrapcheck // it says what is wrong
 }
 
 // ResolvableOutcomes are the outcomes that a person can find out about an unconfirmed attempt.

@@ -110,12 +110,12 @@ func TestFollowRepairs(t *testing.T) {
 	if err := b.inspector.DeleteTask("spring.again", "spring:c0:2"); err != nil {
 		t.Fatal(err)
 	}
-	handler := NewHandler(b.ledger, b.producer, nil, NewPauses(b.rdb), Timing{})
+	handler := b.handler()
 	task, _, err := NewCallTask("spring", "c0", 1, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := handler.HandleCall(t.Context(), task); err != nil {
+	if err := handler(t.Context(), task); err != nil {
 		t.Errorf("the old task ended with %v", err)
 	}
 	b.info(t, "spring.again", "spring:c0:2")

@@ -22,6 +22,7 @@ func RetriableOutcomes() []campaign.Outcome {
 // but for the number of attempts: one more call at least. It says how many. A retry that was interrupted is finished by
 // another one; what it has given a round already is called either way.
 func (p *Producer) Retry(ctx context.Context, name string, outcomes []campaign.Outcome) (int, error) {
+	p.sync(ctx)
 	c, err := p.ledger.Campaign(ctx, name)
 	if err != nil {
 		return 0, err
@@ -47,7 +48,7 @@ func (p *Producer) Retry(ctx context.Context, name string, outcomes []campaign.O
 			}
 			b.entries = append(b.entries, ledger.Entry{Contact: rec.Contact})
 			b.added = append(b.added, ledger.Added{Round: r.Round, Due: r.Due})
-			if err := p.ledger.Hold(ctx, name, r.Contact, hold(c.Rules, rec.Contact, p.now())); err != nil {
+			if err := p.ledger.Hold(ctx, name, r.Contact, c.Rules.HeldBy(rec.Contact, p.now())); err != nil {
 				return n, err
 			}
 		}

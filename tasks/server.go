@@ -10,202 +10,165 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
-	"github.com/ringqueue/ringqueue/internal/asynqkeys"
 	"github.com/ringqueue/ringqueue/internal/ledger"
-	"github.com/ringqueue/ringqueue/internal/line"
 )
 
 // shutdownTimeout is beyond any call: our own context ends the handlers, so that Asynq's abort, which gives running tasks
 // to the next worker, never fires.
 const shutdownTimeout = 48 * time.Hour
 
-// Server runs one Asynq server per campaign that has work and a team with lines of this worker. Asynq fixes queues and
-// concurrency when a server starts; one server per campaign lets campaigns come and go without touching one another.
+// ServerConfig is what a Server is made of.
+type ServerConfig struct {
+	Redis  redis.UniversalClient
+	Ledger *ledger.Ledger
+	Lines  Lines
+	Size   int // how many lines the worker may have at most
+	Rounds Rounds
+	Skew   func() time.Duration // by which this process's clock is ahead of Redis's
+	Log    zerolog.Logger
+	Every  time.Duration // between two looks at which campaigns are due; 0: half a second
+}
+
+// Server takes tasks of campaigns that are due, for lines that are free, and has them handled. It is one Asynq server,
+// whatever campaigns and lines come and go.
 type Server struct {
-	rdb     redis.UniversalClient
-	ledger  *ledger.Ledger
-	pool    *line.Pool
-	pauses  *Pauses
-	handler *Handler
-	log     zerolog.Logger
-	every   time.Duration
-	running map[string]*served
-	wg      sync.WaitGroup // servers that are shutting down, and deletions
-
-	deleting  map[string]ledger.Incarnation // campaigns whose deletion this process has tried to finish
-	abandoned time.Duration                 // after which a deletion that is not finished was interrupted
+	rdb    redis.UniversalClient
+	ledger *ledger.Ledger
+	lines  Lines
+	rounds Rounds
+	feed   *feed
+	log    zerolog.Logger
+	size   int
+	skew   func() time.Duration
+	every  time.Duration
 }
 
-// served is a campaign's Asynq server; cancel makes its handlers hand over.
-type served struct {
-	*asynq.Server
-	cancel context.CancelFunc
-}
-
-// NewServer returns a server that looks for campaigns every so often (0: each second).
-func NewServer(rdb redis.UniversalClient, l *ledger.Ledger, pool *line.Pool, pauses *Pauses, h *Handler, log zerolog.Logger, every time.Duration) *Server {
-	if every == 0 {
-		every = time.Second
+// NewServer returns a server; Run runs it.
+func NewServer(cfg ServerConfig) *Server {
+	if cfg.Every == 0 {
+		cfg.Every = 500 * time.Millisecond
+	}
+	if cfg.Skew == nil {
+		cfg.Skew = func() time.Duration { return 0 }
 	}
 	return &Server{
-		rdb: rdb, ledger: l, pool: pool, pauses: pauses, handler: h, log: log, every: every,
-		running: map[string]*served{}, deleting: map[string]ledger.Incarnation{}, abandoned: time.Minute,
+		rdb: cfg.Redis, ledger: cfg.Ledger, lines: cfg.Lines, rounds: cfg.Rounds, log: cfg.Log, size: cfg.Size, skew: cfg.Skew, every: cfg.Every,
+		feed: newFeed(cfg.Redis, cfg.Ledger, NewPauses(cfg.Redis), cfg.Lines, cfg.Log, cfg.Every),
 	}
 }
 
 // Run serves campaigns until ctx ends, then waits until all handlers have returned.
 func (s *Server) Run(ctx context.Context) {
-	defer func() {
-		for name := range s.running {
-			s.stop(name)
-		}
-		s.wg.Wait()
-	}()
-	s.wg.Go(func() { NewSweeper(s.rdb, s.ledger, s.handler.producer, s.log, SweepTiming{}).Run(ctx) })
-	tick := time.NewTicker(s.every)
-	defer tick.Stop()
-	away := false
-	for {
-		switch err := s.look(ctx); {
-		case ctx.Err() != nil:
+	srv, err := s.start(ctx)
+	for pause := s.every; err != nil; pause = min(2*pause, 5*time.Second) {
+		s.log.Error().Err(err).Msg("no tasks are taken yet; trying on")
+		if sleep(ctx, pause) != nil {
 			return
-		case err != nil && !away:
-			away = true
-			s.log.Error().Err(err).Msg("Redis does not answer; trying on")
-		case err == nil && away:
-			away = false
-			s.log.Info().Msg("Redis answers again")
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
+		srv, err = s.start(ctx)
 	}
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { s.wakeAll(ctx) })
+	wg.Go(func() { s.watchCancelled(ctx) })
+	<-ctx.Done()
+	srv.Shutdown()
 }
 
-// look starts and stops servers as campaigns and lines demand.
-func (s *Server) look(ctx context.Context) error {
-	campaigns, err := s.ledger.Campaigns(ctx)
-	if err != nil {
-		return err
-	}
-	seen := make(map[string]bool, len(campaigns))
-	unwanted := map[string]bool{}
-	for _, c := range campaigns {
-		name := c.Rules.Name
-		seen[name] = c.Deleting.IsZero()
-		if !c.Deleting.IsZero() {
-			s.finishDelete(ctx, c)
-			continue
-		}
-		if c.Cancelled && c.Counts.Waiting > 0 {
-			if err := s.finishCancel(ctx, name); err != nil {
-				return err
-			}
-		}
-		if c.Cancelled && c.Counts.Live > 0 {
-			unwanted[name] = true
-		}
-		_, runs := s.running[name]
-		open := c.Counts.Open()
-		if runs && !open {
-			// Its last tasks may still wait to be told that their contacts are done.
-			if open, err = s.unfinished(ctx, name); err != nil {
-				return err
-			}
-		}
-		wanted := open && s.pool.HeldBy(c.Rules.Team) > 0
-		switch {
-		case wanted && !runs:
-			if err := s.start(ctx, name, s.pool.Size(c.Rules.Team)); err != nil {
-				return err
-			}
-		case !wanted && runs:
-			s.stop(name)
-		}
-	}
-	for name := range s.running {
-		if !seen[name] {
-			s.stop(name)
-		}
-	}
-	s.pool.CancelRinging(unwanted)
-	return nil
-}
-
-// unfinished says whether Asynq has tasks of a campaign that have not come to their end.
-func (s *Server) unfinished(ctx context.Context, name string) (bool, error) {
-	l, err := ReadLoad(ctx, s.rdb, name)
-	if err != nil {
-		return false, err
-	}
-	paused, err := s.pauses.Paused(ctx, name)
-	return l.Active > 0 || !paused && l.Open() > 0, err
-}
-
-// finishCancel ends what a cancelled campaign still has waiting, where the command that cancelled it was interrupted.
-func (s *Server) finishCancel(ctx context.Context, name string) error {
-	if _, err := s.ledger.CancelWaiting(ctx, name); err != nil {
-		return err
-	}
-	return Clear(ctx, s.rdb, name)
-}
-
-// finishDelete deletes what a command that was interrupted has left of a campaign.
-func (s *Server) finishDelete(ctx context.Context, c ledger.Campaign) {
-	name, which := c.Rules.Name, c.Incarnation()
-	if time.Since(c.Deleting) < s.abandoned || s.deleting[name] == which {
-		return
-	}
-	s.deleting[name] = which
-	s.wg.Go(func() {
-		if _, err := finishDelete(ctx, s.rdb, name, which); err != nil && ctx.Err() == nil {
-			s.log.Error().Err(err).Str("campaign", name).Msg("delete the rest of a campaign")
-		}
-	})
-}
-
-func (s *Server) start(ctx context.Context, name string, lines int) error {
-	stop, cancel := context.WithCancel(ctx)
-	first, again := Queues(name)
-	// Producers tell Asynq of a queue once in their life, which may have been for a campaign of this name that was deleted.
-	if err := s.rdb.SAdd(ctx, asynqkeys.Queues, first, again).Err(); err != nil {
-		cancel()
-		return fmt.Errorf("serve campaign %s: %w", name, err)
-	}
-	srv := asynq.NewServerFromRedisClient(s.rdb, asynq.Config{
-		Concurrency:              lines,
-		Queues:                   map[string]int{again: 2, first: 1},
-		StrictPriority:           true,
-		RetryDelayFunc:           RetryDelay,
+func (s *Server) start(ctx context.Context) (*asynq.Server, error) {
+	client := &held{UniversalClient: s.rdb, stop: ctx, feed: s.feed, open: s.open, skew: s.skew}
+	srv := asynq.NewServerFromRedisClient(client, asynq.Config{
+		// A call may still be confirmed when its line has the next one.
+		Concurrency: 2*s.size + 8,
+		Queues:      map[string]int{heldQueue: 1},
+		RetryDelayFunc: func(n int, err error, t *asynq.Task) time.Duration {
+			return RetryDelay(n, err, t) - s.skew()
+		},
 		IsFailure:                IsFailure,
 		ShutdownTimeout:          shutdownTimeout,
-		DelayedTaskCheckInterval: time.Second,
-		TaskCheckInterval:        200 * time.Millisecond,
+		DelayedTaskCheckInterval: time.Hour, // the feed does that
+		TaskCheckInterval:        time.Millisecond,
 		BaseContext:              func() context.Context { return s.log.WithContext(context.Background()) },
-		Logger:                   asynqLog{s.log.With().Str("campaign", name).Str("component", "asynq").Logger()},
+		Logger:                   asynqLog{s.log.With().Str("component", "asynq").Logger()},
 		LogLevel:                 asynq.WarnLevel,
 	})
 	mux := asynq.NewServeMux()
-	mux.HandleFunc(TypeCall, s.handler.until(stop).HandleCall)
+	mux.HandleFunc(TypeCall, s.serve(ctx))
 	if err := srv.Start(mux); err != nil {
-		cancel()
-		return fmt.Errorf("serve campaign %s: %w", name, err)
+		return nil, fmt.Errorf("take tasks: %w", err)
 	}
-	s.running[name] = &served{Server: srv, cancel: cancel}
-	s.log.Info().Str("campaign", name).Int("concurrency", lines).Msg("campaign served")
+	return srv, nil
+}
+
+// open lists the campaigns that are open.
+func (s *Server) open(ctx context.Context) ([]string, error) {
+	all, err := s.ledger.Campaigns(ctx)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it says what is wrong
+	}
+	var names []string
+	for _, c := range all {
+		if c.Counts.Open() {
+			names = append(names, c.Rules.Name)
+		}
+	}
+	return names, nil
+}
+
+// wakeEvery is how long a campaign whose waking was lost, with the process that should have done it, stays unserved at most.
+const wakeEvery = time.Minute
+
+// wakeAll wakes every open campaign now and then, one worker for all.
+func (s *Server) wakeAll(ctx context.Context) {
+	for {
+		if mine, err := s.ledger.WakeTurn(ctx, wakeEvery); err == nil && mine {
+			if err := s.wakeOpen(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn().Err(err).Msg("open campaigns not woken")
+			}
+		}
+		if sleep(ctx, wakeEvery/4) != nil {
+			return
+		}
+	}
+}
+
+func (s *Server) wakeOpen(ctx context.Context) error {
+	names, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := s.ledger.Wake(ctx, name, 0); err != nil {
+			return err //nolint:wrapcheck // it says what is wrong
+		}
+	}
 	return nil
 }
 
-func (s *Server) stop(name string) {
-	srv := s.running[name]
-	delete(s.running, name)
-	srv.cancel()
-	s.wg.Go(func() {
-		srv.Shutdown()
-		s.log.Info().Str("campaign", name).Msg("campaign no longer served")
-	})
+// watchCancelled gives up calls that only ring an agent once their campaign is cancelled.
+func (s *Server) watchCancelled(ctx context.Context) {
+	for sleep(ctx, 2*s.every) == nil {
+		names := s.feed.working()
+		if len(names) == 0 {
+			continue
+		}
+		cancelled, err := s.ledger.Cancelled(ctx, names)
+		if err != nil {
+			continue // whoever needs Redis says that it fails
+		}
+		s.lines.CancelRinging(cancelled)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // asynqLog is Asynq's Logger on zerolog.

@@ -11,6 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/dial"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/redistest"
 )
@@ -83,7 +84,7 @@ func (b *bundle) settle(t *testing.T, id string, v campaign.Verdict) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewBook(b.ledger, b.producer).Settle(t.Context(), ref, v, campaign.Seen{}); err != nil {
+	if _, err := dial.NewBook(b.ledger, b.producer, time.Now).Settle(t.Context(), ref, v, campaign.Seen{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.rdb.Del(t.Context(), ledger.LineKey("+16505550001")).Err(); err != nil { // its owner frees it
@@ -104,4 +105,9 @@ func ended(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	cancel()
 	return ctx
+}
+
+// handler handles tasks that need no line.
+func (b *bundle) handler() asynq.HandlerFunc {
+	return HandleCall(dial.New(dial.Config{Ledger: b.ledger, Follower: b.producer, Pauses: NewPauses(b.rdb), Now: time.Now}))
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/asynqkeys"
+	"github.com/ringqueue/ringqueue/internal/dial"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/line"
 )
@@ -94,7 +95,7 @@ type Sweeper struct {
 	rdb       redis.UniversalClient
 	ledger    *ledger.Ledger
 	producer  *Producer
-	book      *Book
+	book      *dial.Book
 	inspector *asynq.Inspector
 	log       zerolog.Logger
 	timing    SweepTiming
@@ -109,7 +110,7 @@ type Sweeper struct {
 // NewSweeper returns a sweeper on a Redis client, which stays the caller's to close.
 func NewSweeper(rdb redis.UniversalClient, l *ledger.Ledger, p *Producer, log zerolog.Logger, t SweepTiming) *Sweeper {
 	return &Sweeper{
-		rdb: rdb, ledger: l, producer: p, book: NewBook(l, p),
+		rdb: rdb, ledger: l, producer: p, book: dial.NewBook(l, p, p.now),
 		inspector: asynq.NewInspectorFromRedisClient(rdb), log: log, timing: t.withDefaults(), token: rand.Text(),
 		walks: map[string]*walk{}, idle: map[taskRef]time.Time{},
 	}

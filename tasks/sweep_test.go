@@ -19,6 +19,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/dial"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/line"
 	"github.com/ringqueue/ringqueue/internal/redistest"
@@ -699,26 +700,25 @@ func TestSweepLeavesHealthyAlone(t *testing.T) {
 		})
 	}
 	quiet := zerolog.Nop()
-	pool := line.NewPool(b.rdb, NewBook(b.ledger, b.producer), quiet, line.Config{Worker: "w", Lines: lines, PollInterval: 20 * time.Millisecond})
+	pool := line.NewPool(b.rdb, dial.NewBook(b.ledger, b.producer, time.Now), quiet, line.Config{Worker: "w", Lines: lines, PollInterval: 20 * time.Millisecond})
 	pauses := NewPauses(b.rdb)
-	handler := NewHandler(b.ledger, b.producer, pool, pauses, Timing{SendWithin: time.Second, Recheck: time.Second})
 	stop, halt := context.WithCancel(t.Context())
 	linesCtx, stopLines := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { pool.Run(linesCtx) })
 	<-pool.Started()
-	first, again := Queues(swept)
-	srv := asynq.NewServerFromRedisClient(b.rdb, asynq.Config{
-		Concurrency: len(lines), Queues: map[string]int{again: 2, first: 1}, StrictPriority: true, RetryDelayFunc: RetryDelay,
-		IsFailure: IsFailure, DelayedTaskCheckInterval: 200 * time.Millisecond, TaskCheckInterval: 200 * time.Millisecond,
-		LogLevel: asynq.FatalLevel,
+	srv := NewServer(ServerConfig{
+		Redis: b.rdb, Ledger: b.ledger, Lines: pool, Size: len(lines), Log: quiet, Every: 50 * time.Millisecond,
+		Rounds: dial.New(dial.Config{
+			Ledger: b.ledger, Follower: b.producer, Settler: dial.NewBook(b.ledger, b.producer, time.Now), Pauses: pauses,
+			Lines: KeepPromises(dial.PoolLines(pool)), Now: time.Now, Timing: dial.Timing{SendWithin: time.Second, Recheck: time.Second},
+		}),
 	})
-	mux := asynq.NewServeMux()
-	mux.HandleFunc(TypeCall, handler.until(stop).HandleCall)
-	b.must(srv.Start(mux))
+	var serving sync.WaitGroup
+	serving.Go(func() { srv.Run(stop) })
 	defer func() {
 		halt()
-		srv.Shutdown()
+		serving.Wait()
 		stopLines()
 		wg.Wait()
 	}()

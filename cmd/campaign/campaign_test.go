@@ -11,6 +11,7 @@ import (
 
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/internal/dial"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/redistest"
 	"github.com/ringqueue/ringqueue/tasks"
@@ -67,7 +68,7 @@ func setup(t *testing.T) *ledger.Ledger {
 		t.Fatal(err)
 	}
 	doubt := campaign.Verdict{Ended: true, Outcome: campaign.Unconfirmed, Rang: true, Detail: "the answer was lost"}
-	if _, err := tasks.NewBook(l, tasks.NewProducer(server.Client(t))).Settle(t.Context(), ref, doubt, campaign.Seen{}); err != nil {
+	if _, err := dial.NewBook(l, tasks.NewProducer(server.Client(t)), time.Now).Settle(t.Context(), ref, doubt, campaign.Seen{}); err != nil {
 		t.Fatal(err)
 	}
 	return l

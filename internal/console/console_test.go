@@ -20,6 +20,7 @@ import (
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/asynqkeys"
 	"github.com/ringqueue/ringqueue/internal/console/auth"
+	"github.com/ringqueue/ringqueue/internal/dial"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/redistest"
 	"github.com/ringqueue/ringqueue/internal/status"
@@ -252,8 +253,10 @@ func TestMonitorButtons(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := tasks.NewHandler(r.ledger, r.producer, nil, tasks.NewPauses(r.rdb), tasks.Timing{})
-	if err := h.HandleCall(ctx, task); err != nil { // without lines: it would panic if it asked for one
+	h := tasks.HandleCall(dial.New(dial.Config{
+		Ledger: r.ledger, Follower: r.producer, Pauses: tasks.NewPauses(r.rdb), Now: time.Now,
+	}))
+	if err := h(ctx, task); err != nil { // without lines: it would panic if it asked for one
 		t.Errorf("the task that was run: %v", err)
 	}
 	for _, button := range []string{

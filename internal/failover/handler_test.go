@@ -10,6 +10,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/dial"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/line"
 	"github.com/ringqueue/ringqueue/internal/settings"
@@ -37,7 +38,7 @@ func TestHandlerPutsOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	producer := tasks.NewProducer(w.rdb)
-	pool := line.NewPool(w.rdb, tasks.NewBook(w.led, producer), zerolog.Nop(), line.Config{
+	pool := line.NewPool(w.rdb, dial.NewBook(w.led, producer, time.Now), zerolog.Nop(), line.Config{
 		Worker: "w1", Lines: []line.Line{{Name: "alice", Number: alice, Team: "default", Extension: ext}},
 	})
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -53,7 +54,10 @@ func TestHandlerPutsOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = tasks.NewHandler(w.led, producer, pool, tasks.NewPauses(w.rdb), tasks.Timing{Scale: scale}).HandleCall(t.Context(), task)
+	err = tasks.HandleCall(dial.New(dial.Config{
+		Ledger: w.led, Follower: producer, Settler: dial.NewBook(w.led, producer, time.Now), Pauses: tasks.NewPauses(w.rdb),
+		Lines: dial.PoolLines(pool), Now: time.Now, Timing: dial.Timing{Scale: scale},
+	}))(t.Context(), task)
 	var put *tasks.DeferError
 	if !errors.As(err, &put) || put.Reason != ledger.RedisChanged || put.After <= 0 {
 		t.Errorf("got %v, want it put off because of Redis", err)

@@ -3,8 +3,11 @@ package ledger
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 var (
@@ -58,4 +61,30 @@ func (l *Ledger) Rest(ctx context.Context, d Due, after time.Duration) error {
 	}
 	_, err := l.runInt(ctx, l.scripts.rest, []string{keyDue, keyWakes}, d.Name, d.woken, ms)
 	return wrap("rest campaign", err)
+}
+
+// WakeTurn says whether it is this process's turn to wake all open campaigns, which it is for one process in each period.
+func (l *Ledger) WakeTurn(ctx context.Context, every time.Duration) (bool, error) {
+	mine, err := l.rdb.SetNX(ctx, keyWakeTurn, 1, every).Result()
+	return mine, wrap("take the turn to wake campaigns", err)
+}
+
+// Cancelled says which of some campaigns are cancelled.
+func (l *Ledger) Cancelled(ctx context.Context, names []string) (map[string]bool, error) {
+	states := make([]*redis.StringCmd, len(names))
+	if _, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for i, name := range names {
+			states[i] = p.HGet(ctx, keyCampaign(name), "state")
+		}
+		return nil
+	}); err != nil && !errors.Is(err, redis.Nil) {
+		return nil, wrap("read campaigns", err)
+	}
+	cancelled := map[string]bool{}
+	for i, name := range names {
+		if s, err := states[i].Result(); err == nil && s != "active" {
+			cancelled[name] = true
+		}
+	}
+	return cancelled, nil
 }

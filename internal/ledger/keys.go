@@ -7,6 +7,7 @@ const (
 	keyDNC       = "ringqueue:{ledger}:dnc"
 	keyIDKey     = "ringqueue:{ledger}:id-key"
 	keyDue       = "ringqueue:{ledger}:due"
+	keyWakeTurn  = "ringqueue:{ledger}:wake-turn"
 	keyWakes     = "ringqueue:{ledger}:wakes"
 )
 

@@ -80,6 +80,16 @@ func (c *Clock) RoundTrip() time.Duration {
 	return c.trip
 }
 
+// Age is how long ago Redis answered last.
+func (c *Clock) Age() time.Duration {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.local.IsZero() {
+		return 1<<63 - 1
+	}
+	return time.Since(c.local)
+}
+
 // Run keeps the clock fresh until ctx ends, and says when the process's own clock is off.
 func (c *Clock) Run(ctx context.Context, log zerolog.Logger) {
 	tick := time.NewTicker(every)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/dial"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/tasks"
 )
@@ -31,7 +32,7 @@ func TestKeep(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := tasks.NewBook(w.ledger, tasks.NewProducer(w.rdb)).Settle(t.Context(), ref,
+			if _, err := dial.NewBook(w.ledger, tasks.NewProducer(w.rdb), time.Now).Settle(t.Context(), ref,
 				campaign.Verdict{Outcome: campaign.Unconfirmed}, campaign.Seen{}); err != nil {
 				t.Fatal(err)
 			}

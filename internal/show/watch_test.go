@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/dial"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/redistest"
 	"github.com/ringqueue/ringqueue/tasks"
@@ -68,7 +69,7 @@ func TestWatch(t *testing.T) {
 	out.waitFor(t, "contact c1, attempt 1 on alice: placed")
 	out.waitFor(t, "spring: 0 of 1 done, 1 live, 0 waiting\n")
 	v := campaign.Verdict{Ended: true, Outcome: campaign.Answered, Charged: true}
-	if _, err := tasks.NewBook(l, tasks.NewProducer(rdb)).Settle(t.Context(), ref, v, campaign.Seen{}); err != nil {
+	if _, err := dial.NewBook(l, tasks.NewProducer(rdb), time.Now).Settle(t.Context(), ref, v, campaign.Seen{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-ended; err != nil {

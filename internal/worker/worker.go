@@ -16,10 +16,12 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/internal/dial"
 	"github.com/ringqueue/ringqueue/internal/failover"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/line"
 	"github.com/ringqueue/ringqueue/internal/metrics"
+	"github.com/ringqueue/ringqueue/internal/redisclock"
 	"github.com/ringqueue/ringqueue/internal/schedule"
 	"github.com/ringqueue/ringqueue/internal/settings"
 	"github.com/ringqueue/ringqueue/ratelimit"
@@ -36,6 +38,8 @@ type Worker struct {
 	failover *failover.Guard
 	runner   *schedule.Runner
 	server   *tasks.Server
+	sweeper  *tasks.Sweeper
+	clock    *redisclock.Clock
 	creds    settings.Credentials
 
 	ready atomic.Bool // RingCentral has accepted the credentials
@@ -74,16 +78,20 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 		lines = append(lines, line.Line{Name: l.Name, Number: l.Number, Team: l.Team, Extension: ext})
 	}
 	led := ledger.New(rdb)
+	clock := redisclock.New(rdb)
 	producer := tasks.NewProducer(rdb)
-	pauses := tasks.NewPauses(rdb)
-	pool := line.NewPool(rdb, tasks.NewBook(led, producer), log, line.Config{
+	book := dial.NewBook(led, producer, clock.Now)
+	pool := line.NewPool(rdb, book, log, line.Config{
 		Worker: name, Lines: lines, MaxLines: set.MaxLines, PollInterval: scaled(set.PollInterval), CoolDown: scaled(set.CoolDown),
 		Lease:         max(scaled(15*time.Second), time.Second), // a shorter one lapses whenever the machine is busy
 		SettleUnknown: scaled(15 * time.Second), PresenceEvery: scaled(15 * time.Second), LogLag: scaled(45 * time.Second),
 		OnWait: counts.LineWait, OnSettled: counts.Settled,
 		RecordSlack: max(scaled(30*time.Second), 1500*time.Millisecond), // the Date header has whole seconds
 	})
-	handler := tasks.NewHandler(led, producer, pool, pauses, tasks.Timing{LineRest: scaled(set.CoolDown), Scale: scale})
+	dialer := dial.New(dial.Config{
+		Ledger: led, Follower: producer, Settler: book, Pauses: tasks.NewPauses(rdb), Lines: tasks.KeepPromises(dial.PoolLines(pool)),
+		Now: clock.Now, Timing: dial.Timing{LineRest: scaled(set.CoolDown), Scale: scale},
+	})
 	return &Worker{
 		Metrics: counts,
 		name:    name, rdb: rdb, log: log, pool: pool, creds: set.Credentials,
@@ -92,7 +100,12 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 			Slack: max(scaled(time.Minute), 3*time.Second), Recent: max(scaled(10*time.Minute), 30*time.Second),
 		}),
 		runner: schedule.NewRunner(rdb, log, schedule.Config{}),
-		server: tasks.NewServer(rdb, led, pool, pauses, handler, log, max(scaled(time.Second), 100*time.Millisecond)),
+		clock:  clock,
+		server: tasks.NewServer(tasks.ServerConfig{
+			Redis: rdb, Ledger: led, Lines: pool, Size: len(lines), Rounds: dialer, Skew: clock.Skew, Log: log,
+			Every: max(scaled(500*time.Millisecond), 50*time.Millisecond),
+		}),
+		sweeper: tasks.NewSweeper(rdb, led, producer, log, tasks.SweepTiming{}),
 	}, nil
 }
 
@@ -161,9 +174,13 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err := failover.Check(ctx, w.rdb, w.log); err != nil {
 		return err
 	}
+	if err := w.clock.Sync(ctx); err != nil {
+		return err //nolint:wrapcheck // it says what is wrong
+	}
 	linesCtx, stopLines := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	wg.Go(func() { w.pool.Run(linesCtx) })
+	wg.Go(func() { w.clock.Run(linesCtx, w.log) })
 	defer wg.Wait()
 	defer stopLines()
 	select {
@@ -182,6 +199,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.ready.Store(true)
 	guarding.Go(func() { w.checkPermissions(guardCtx) })
 	guarding.Go(func() { w.runner.Run(guardCtx) })
+	guarding.Go(func() { w.sweeper.Run(guardCtx) })
 	if len(w.pool.Held()) == 0 {
 		w.log.Info().Msg("other workers have all lines; standing by")
 	}

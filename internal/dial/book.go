@@ -1,4 +1,4 @@
-package tasks
+package dial
 
 import (
 	"context"
@@ -9,16 +9,21 @@ import (
 	"github.com/ringqueue/ringqueue/internal/ledger"
 )
 
-// Book records for the lines what becomes of their calls: the ledger, the retry rules and the next round's task in one.
+// Follower enqueues the round in which a contact is now, where it waits for one; *tasks.Producer is one.
+type Follower interface {
+	Follow(ctx context.Context, campaign, contact string) error
+}
+
+// Book records for the lines what becomes of their calls: the ledger, the retry rules and the next round in one.
 type Book struct {
 	ledger   *ledger.Ledger
-	producer *Producer
+	follower Follower
 	now      func() time.Time
 }
 
-// NewBook returns the book that a line.Pool needs.
-func NewBook(l *ledger.Ledger, p *Producer) *Book {
-	return &Book{ledger: l, producer: p, now: time.Now}
+// NewBook returns the book that a line.Pool needs. now is Redis's time.
+func NewBook(l *ledger.Ledger, f Follower, now func() time.Time) *Book {
+	return &Book{ledger: l, follower: f, now: now}
 }
 
 // Attempt finds the attempt of a token and its campaign's rules; false if no attempt has the token.
@@ -70,7 +75,7 @@ func (b *Book) Settle(ctx context.Context, ref campaign.Ref, v campaign.Verdict,
 	s := ledger.Settlement{Verdict: v, Seen: seen, Next: next}
 	if !next.Final {
 		s.After = max(next.At.Sub(now), 0)
-		s.Reason = hold(c.Rules, rec.Contact, later(next.At, now))
+		s.Reason = c.Rules.HeldBy(rec.Contact, now.Add(s.After))
 	}
 	settled, err := b.ledger.Settle(ctx, ref, s)
 	if errors.Is(err, ledger.ErrNoAttempt) {
@@ -81,7 +86,7 @@ func (b *Book) Settle(ctx context.Context, ref campaign.Ref, v campaign.Verdict,
 
 // Follow enqueues the contact's next round, where there is one.
 func (b *Book) Follow(ctx context.Context, ref campaign.Ref) error {
-	return b.producer.Follow(ctx, ref.Campaign, ref.Contact)
+	return b.follower.Follow(ctx, ref.Campaign, ref.Contact) //nolint:wrapcheck // it says what is wrong
 }
 
 // gone says that the campaign was deleted.

@@ -1,4 +1,4 @@
-package tasks
+package dial
 
 import (
 	"errors"

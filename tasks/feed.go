@@ -1,0 +1,319 @@
+package tasks
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/ringqueue/ringqueue/internal/dial"
+	"github.com/ringqueue/ringqueue/internal/ledger"
+	"github.com/ringqueue/ringqueue/internal/line"
+)
+
+// Lines is what the feed must know of the agents' phones; *line.Pool is one.
+type Lines interface {
+	Free(team string) int   // how many of a team's lines could be given out now
+	Freed() <-chan struct{} // closed when one comes free next
+	HeldBy(team string) int // this worker's lines of a team
+	CancelRinging(campaigns map[string]bool)
+}
+
+const (
+	maxDue     = 10_000
+	pausedRest = 2 * time.Second // between two looks at a campaign that is paused
+	activeRest = 5 * time.Second // and at one whose tasks are all in somebody's hands
+	freshRules = 5 * time.Second // how old what is known of a campaign's team and priority may be
+	freshQueue = time.Second     // and of what is due in its queues
+)
+
+// feed decides which task is taken next: one of a campaign that has a call to place now, whose team has a line that is free
+// now. Campaigns of one team share its lines by weight (stride scheduling); later rounds go before first calls.
+type feed struct {
+	rdb    redis.UniversalClient
+	ledger *ledger.Ledger
+	pauses *Pauses
+	lines  Lines
+	log    zerolog.Logger
+	every  time.Duration // between two looks at which campaigns are due
+
+	mu       sync.Mutex
+	promised map[string]int      // by team: tasks taken whose handlers have no line yet
+	inHand   map[string][]string // by campaign: the teams of the tasks taken, until their handlers ask
+	busy     map[string]int      // by campaign: handlers at work
+
+	// What only the one goroutine that takes tasks touches:
+	due    map[string]*source
+	looked time.Time
+	clock  float64 // the pass of the campaign served last; newcomers start there
+	fails  int     // of Redis, in a row
+}
+
+// source is a campaign that is due.
+type source struct {
+	ledger.Due
+	team     string
+	weight   int
+	pass     float64 // how much it had, divided by its weight
+	known    time.Time
+	advanced time.Time
+	again    bool // its later rounds have a task
+}
+
+func newFeed(rdb redis.UniversalClient, l *ledger.Ledger, pauses *Pauses, lines Lines, log zerolog.Logger, every time.Duration) *feed {
+	return &feed{
+		rdb: rdb, ledger: l, pauses: pauses, lines: lines, log: log, every: every,
+		promised: map[string]int{}, inHand: map[string][]string{}, busy: map[string]int{}, due: map[string]*source{},
+	}
+}
+
+// take takes a task off one of Asynq's queues; false if it has none.
+type take func(queue string) (bool, error)
+
+// next takes the next task there is a line for, waiting until there is one; false when ctx ends. While Redis fails it tries
+// again, more slowly each time: Asynq would ask without a pause.
+func (f *feed) next(ctx context.Context, take take) bool {
+	for ctx.Err() == nil {
+		freed := f.lines.Freed()
+		found, err := f.try(ctx, take)
+		pause := f.every
+		switch {
+		case found:
+			f.answers()
+			return true
+		case errors.Is(err, errUnknownScript):
+			return false
+		case err != nil && ctx.Err() == nil:
+			f.fails++
+			if pause = min(f.every<<min(f.fails, 6), 5*time.Second); f.fails == 1 {
+				f.log.Error().Err(err).Msg("no tasks are taken: Redis fails; trying on")
+			}
+			freed = nil
+		case err == nil:
+			f.answers()
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-freed:
+		case <-t.C:
+		}
+		t.Stop()
+	}
+	return false
+}
+
+func (f *feed) answers() {
+	if f.fails > 0 {
+		f.log.Info().Int("failures", f.fails).Msg("tasks are taken again: Redis answers")
+	}
+	f.fails = 0
+}
+
+// try takes one task, if a campaign has one for a line that is free.
+func (f *feed) try(ctx context.Context, take take) (bool, error) {
+	if time.Since(f.looked) >= f.every {
+		if err := f.look(ctx); err != nil {
+			return false, err
+		}
+	}
+	for {
+		s, err := f.turn(ctx)
+		if s == nil || err != nil {
+			return false, err
+		}
+		found, err := f.takeFrom(ctx, s, take)
+		if found || err != nil {
+			return found, err
+		}
+	}
+}
+
+// look finds out which campaigns are due.
+func (f *feed) look(ctx context.Context) error {
+	list, err := f.ledger.Due(ctx, maxDue)
+	if err != nil {
+		return err //nolint:wrapcheck // it says what is wrong
+	}
+	due := make(map[string]*source, len(list))
+	for _, d := range list {
+		s := f.due[d.Name]
+		if s == nil {
+			s = &source{pass: f.clock}
+		}
+		s.Due = d
+		due[d.Name] = s
+	}
+	f.due, f.looked = due, time.Now()
+	return nil
+}
+
+// turn is the due campaign whose turn it is among those whose team has a free line; nil if there is none.
+func (f *feed) turn(ctx context.Context) (*source, error) {
+	free := map[string]int{}
+	var best *source
+	for name, s := range f.due {
+		if time.Since(s.known) >= freshRules {
+			c, err := f.ledger.Campaign(ctx, name)
+			if gone(err) {
+				delete(f.due, name)
+				if err := f.ledger.Rest(ctx, s.Due, ledger.Never); err != nil {
+					return nil, err //nolint:wrapcheck // it says what is wrong
+				}
+				continue
+			}
+			if err != nil {
+				return nil, err //nolint:wrapcheck // as above
+			}
+			s.team, s.weight, s.known = c.Rules.Team, max(c.Rules.Priority, 1), time.Now()
+		}
+		n, known := free[s.team]
+		if !known {
+			n = f.free(s.team)
+			free[s.team] = n
+		}
+		if n > 0 && (best == nil || s.pass < best.pass || s.pass == best.pass && s.Name < best.Name) {
+			best = s
+		}
+	}
+	return best, nil
+}
+
+func (f *feed) free(team string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lines.Free(team) - f.promised[team]
+}
+
+// takeFrom takes a campaign's next task. One that has none rests until the next is due.
+func (f *feed) takeFrom(ctx context.Context, s *source, take take) (bool, error) {
+	if time.Since(s.advanced) >= freshQueue {
+		if rests, err := f.advance(ctx, s); rests || err != nil {
+			return false, err
+		}
+	}
+	first, again := Queues(s.Name)
+	queues := []string{first}
+	if s.again {
+		queues = []string{again, first}
+	}
+	for _, queue := range queues {
+		f.promise(s.Name, s.team)
+		found, err := take(queue)
+		if found {
+			f.clock = s.pass
+			s.pass += 1 / float64(s.weight)
+			return true, nil
+		}
+		f.arrive(s.Name)()
+		if err != nil {
+			return false, err
+		}
+	}
+	_, err := f.advance(ctx, s)
+	return false, err
+}
+
+// advance makes a campaign's due tasks ready. If it has none to take it rests, and is due no more.
+func (f *feed) advance(ctx context.Context, s *source) (rests bool, err error) {
+	first, again, err := advance(ctx, f.rdb, s.Name)
+	if err != nil {
+		return false, err
+	}
+	paused := first.paused
+	if first.paused != again.paused { // somebody has paused or resumed one of the two
+		if paused, err = f.pauses.Mirror(ctx, s.Name); err != nil {
+			return false, err
+		}
+	}
+	s.again, s.advanced = again.pending > 0, time.Now()
+	rest := ledger.Never
+	switch {
+	case paused:
+		rest = pausedRest
+	case first.pending+again.pending > 0:
+		return false, nil
+	default:
+		for _, q := range []queueState{first, again} {
+			if q.next >= 0 && (rest < 0 || q.next < rest) {
+				rest = q.next
+			}
+		}
+		if first.active+again.active > 0 && (rest < 0 || rest > activeRest) {
+			rest = activeRest
+		}
+	}
+	delete(f.due, s.Name)
+	return true, f.ledger.Rest(ctx, s.Due, rest) //nolint:wrapcheck // it says what is wrong
+}
+
+// promise notes that a task of a campaign is about to be taken for a line of a team.
+func (f *feed) promise(campaign, team string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.promised[team]++
+	f.inHand[campaign] = append(f.inHand[campaign], team)
+}
+
+// arrive is called by a task's handler. What it returns is to be called, once or more often, when the handler has a line or
+// needs none.
+func (f *feed) arrive(campaign string) (kept func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	teams := f.inHand[campaign]
+	if len(teams) == 0 {
+		return func() {}
+	}
+	team := teams[0]
+	if f.inHand[campaign] = teams[1:]; len(teams) == 1 {
+		delete(f.inHand, campaign)
+	}
+	return sync.OnceFunc(func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.promised[team]--
+	})
+}
+
+// work counts a campaign's handlers: what it returns ends one.
+func (f *feed) work(campaign string) (done func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.busy[campaign]++
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.busy[campaign]--; f.busy[campaign] == 0 {
+			delete(f.busy, campaign)
+		}
+	}
+}
+
+// working lists the campaigns that handlers are at work for.
+func (f *feed) working() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	names := make([]string, 0, len(f.busy))
+	for name := range f.busy {
+		names = append(names, name)
+	}
+	return names
+}
+
+type promiseKey struct{}
+
+// KeepPromises gives out the lines that tasks were taken for: as soon as a handler has one, the next task may be taken.
+func KeepPromises(next dial.Lines) dial.Lines { return promisedLines{next} }
+
+type promisedLines struct{ next dial.Lines }
+
+func (p promisedLines) Acquire(ctx context.Context, r line.Request) (dial.Seat, error) {
+	seat, err := p.next.Acquire(ctx, r)
+	if kept, ok := ctx.Value(promiseKey{}).(func()); ok {
+		kept()
+	}
+	return seat, err //nolint:wrapcheck // passed on as it is
+}
