@@ -18,7 +18,6 @@ import (
 type Lines interface {
 	Free(team string) int   // how many of a team's lines could be given out now
 	Freed() <-chan struct{} // closed when one comes free next
-	HeldBy(team string) int // this worker's lines of a team
 	CancelRinging(campaigns map[string]bool)
 }
 
