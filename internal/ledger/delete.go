@@ -31,7 +31,7 @@ func (l *Ledger) BeginDelete(ctx context.Context, name string) (Incarnation, err
 func (l *Ledger) Erase(ctx context.Context, name string, which Incarnation, visit func([]Standing) error) error {
 	const page = 500
 	erase := func(last bool, keys ...string) (bool, error) {
-		keys = append([]string{keyCampaign(name), keyCampaigns}, keys...)
+		keys = append([]string{keyCampaign(name), keyCampaigns, keyOpen, keyEnded}, keys...)
 		n, err := l.runInt(ctx, l.scripts.erase, keys, name, string(which), flag(last))
 		return n == 1, wrap("delete campaign", err)
 	}

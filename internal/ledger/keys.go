@@ -4,6 +4,8 @@ package ledger
 // same script that claims an attempt, so they must live in one slot of a Redis Cluster. docs/redis-keys.md lists them.
 const (
 	keyCampaigns = "ringqueue:{ledger}:campaigns"
+	keyOpen      = "ringqueue:{ledger}:open" // scripts/lib.lua has it too
+	keyEnded     = "ringqueue:{ledger}:ended"
 	keyDNC       = "ringqueue:{ledger}:dnc"
 	keyIDKey     = "ringqueue:{ledger}:id-key"
 	keyDue       = "ringqueue:{ledger}:due"

@@ -143,6 +143,14 @@ func (l *Ledger) Campaigns(ctx context.Context) ([]Campaign, error) {
 	if err != nil {
 		return nil, wrap("list campaigns", err)
 	}
+	return l.read(ctx, names)
+}
+
+// read reads those of some campaigns that are there, in order.
+func (l *Ledger) read(ctx context.Context, names []string) ([]Campaign, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
 	cmds := make([]*redis.MapStringStringCmd, len(names))
 	if _, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, name := range names {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -219,6 +220,22 @@ func consistent(ctx context.Context, l *Ledger, name string) error {
 	if got.Total != want.Total || got.Waiting != want.Waiting || got.Live != want.Live || got.Done != want.Done ||
 		got.Unconfirmed != want.Unconfirmed || !maps.Equal(got.Outcomes, want.Outcomes) || !maps.Equal(got.Held, want.Held) {
 		return fmt.Errorf("counts are %+v, the contacts say %+v", got, want)
+	}
+	return indexed(ctx, l, name, got.Open())
+}
+
+// indexed says whether a campaign is among those that are open, as it must be while it is, and not once it was closed.
+func indexed(ctx context.Context, l *Ledger, name string, open bool) error {
+	closed, err := l.Close(ctx, name)
+	if err != nil || closed == open {
+		return fmt.Errorf("open %v, and yet closed %v, %w", open, closed, err)
+	}
+	list, err := l.OpenCampaigns(ctx)
+	if err != nil {
+		return err
+	}
+	if there := slices.ContainsFunc(list, func(c Campaign) bool { return c.Rules.Name == name }); there != open {
+		return fmt.Errorf("open %v, and among those that are open %v", open, there)
 	}
 	return nil
 }

@@ -42,5 +42,6 @@ end
 if added > 0 then
   redis.call('HINCRBY', KEYS[1], 'total', added)
   redis.call('HINCRBY', KEYS[1], 'waiting', added)
+  opened(KEYS[1])
 end
 return replies

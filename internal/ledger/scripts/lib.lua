@@ -15,6 +15,12 @@ local function bucket(state)
   return state
 end
 
+-- opened keeps a campaign among those in which something is left to do. Its key is in the slot of all the others. The
+-- reconciler takes a campaign out once nothing is (close.lua).
+local function opened(ck)
+  redis.call('SADD', 'ringqueue:{ledger}:open', string.sub(ck, #'ringqueue:{ledger}:campaign:' + 1))
+end
+
 -- because says why a waiting contact is not called now ('' for no reason) and keeps the campaign's count per reason.
 local function because(ck, xk, reason)
   local before = redis.call('HGET', xk, 'w') or ''
@@ -35,6 +41,7 @@ local function move(ck, xk, to)
     if bucket(from) ~= bucket(to) then
       redis.call('HINCRBY', ck, bucket(from), -1)
       redis.call('HINCRBY', ck, bucket(to), 1)
+      if bucket(to) == 'waiting' or bucket(to) == 'live' then opened(ck) end
     end
     redis.call('HSET', xk, 's', to)
   end

@@ -10,5 +10,6 @@ if c[3] ~= 'deleting' and c[3] ~= ARGV[1] then
     redis.call('HSET', KEYS[1], 'deleting', int(now_ms()))
   end
   redis.call('HSET', KEYS[1], 'state', ARGV[1])
+  opened(KEYS[1])
 end
 return {'ok', c[4]}
