@@ -14,133 +14,6 @@ import (
 type finding struct {
 	verdict campaign.Verdict // how it ended; Unconfirmed where the records do not say
 	absent  bool             // it never took place: no phone rang
-	id      string           // it is going on, and can be tracked under this RingOut id
-	quiet   bool             // its call is certainly over
-}
-
-func unconfirmed(why string) campaign.Verdict {
-	return campaign.Verdict{Ended: true, Outcome: campaign.Unconfirmed, Rang: true, Detail: why}
-}
-
-// confirm finds out about an attempt of which it is unknown whether it was placed, settles it or undoes its claim, and
-// frees the line.
-func (o *owned) confirm(ref campaign.Ref, a campaign.Attempt, why string, settled chan<- struct{}) {
-	// Whoever claimed it may still be sending, or about to store the id.
-	if sleep(o.ctx, max(time.Until(a.SendBy), 0)+o.pool.cfg.SettleUnknown) != nil {
-		return
-	}
-	rules, now, found, ok := o.lookUp(ref)
-	if !ok {
-		return
-	}
-	switch {
-	case !found: // undone after all: it was never sent
-		o.vacate(ref.Token)
-		close(settled)
-		return
-	case !now.EndedAt.IsZero():
-		o.leave(ref, rules, now)
-		close(settled)
-		o.follow(ref)
-		return
-	case now.RingOutID != "":
-		o.track(rules, ref, now, settled)
-		return
-	}
-	o.block(ref)
-	f, ok := o.investigate(now, why)
-	if !ok {
-		return
-	}
-	switch {
-	case f.id != "":
-		now.RingOutID = f.id
-		o.track(rules, ref, now, settled)
-	case f.absent:
-		o.undo(ref, settled)
-	default:
-		o.conclude(ref, rules, f, now.Seen, settled)
-	}
-}
-
-// undo takes back the claim of an attempt that is proven not to have taken place; its token is void from then on.
-func (o *owned) undo(ref campaign.Ref, settled chan<- struct{}) {
-	var undone bool
-	if !o.persist("undo the claim", func() (err error) {
-		undone, err = o.pool.book.Undo(o.ctx, ref, "RingCentral's records show no call")
-		return err
-	}) {
-		return
-	}
-	if !undone { // the one who claimed it was suspended and has stored the id just now
-		if rules, a, found, ok := o.lookUp(ref); ok && found {
-			o.track(rules, ref, a, settled)
-		}
-		return
-	}
-	o.pool.log.Info().Str("line", o.Name).Str("campaign", ref.Campaign).Str("contact", ref.Contact).
-		Msg("a call of which nothing was known never took place; the contact goes back")
-	o.vacate(ref.Token)
-	close(settled)
-	o.follow(ref)
-}
-
-// conclude settles an attempt by what was found, and frees the line once its call is certainly over.
-func (o *owned) conclude(ref campaign.Ref, rules campaign.Rules, f finding, seen campaign.Seen, settled chan<- struct{}) {
-	if !o.settle(ref, f.verdict, seen, settled) {
-		return
-	}
-	if f.verdict.Outcome == campaign.Unconfirmed {
-		o.pool.log.Warn().Str("line", o.Name).Str("campaign", ref.Campaign).Str("contact", ref.Contact).
-			Str("why", f.verdict.Detail).Msg("unconfirmed: a phone may have rung; decide with `campaign unconfirmed`")
-	}
-	if f.quiet {
-		o.leave(ref, rules, campaign.Attempt{LineFault: f.verdict.LineFault})
-	} else {
-		o.awaitNoCall(ref, rules)
-	}
-	o.follow(ref)
-}
-
-// investigate asks RingCentral: presence until no such call is going on, then, once the call log can know of it, its
-// records. Not ok: the line's context ended first.
-func (o *owned) investigate(a campaign.Attempt, why string) (finding, bool) {
-	o.pool.log.Info().Str("line", o.Name).Int("attempt", a.N).Str("why", why).
-		Dur("after", o.pool.cfg.LogLag).Msg("asking RingCentral's records what became of a call")
-	var (
-		quiet    time.Time // since when presence shows no such call
-		failures int
-	)
-	for {
-		p, err := o.presence()
-		switch {
-		case o.ctx.Err() != nil:
-			return finding{}, false
-		case errors.Is(err, ringout.ErrForbidden):
-			return finding{verdict: unconfirmed(why + "; the app may not read presence")}, true
-		case err != nil:
-			if failures++; failures > maxInquiries {
-				return finding{verdict: unconfirmed(why + "; RingCentral's presence does not answer")}, true
-			}
-		default:
-			call, going := callOf(p, a)
-			if going {
-				if id := o.idOf(call, a); id != "" {
-					return finding{id: id}, true
-				}
-				quiet = time.Time{} // it has no id to track it by: wait for its end
-			} else if quiet.IsZero() {
-				quiet = time.Now()
-			}
-		}
-		if !quiet.IsZero() && time.Since(quiet) >= o.pool.cfg.LogLag {
-			break
-		}
-		if sleep(o.ctx, o.pool.cfg.PresenceEvery) != nil {
-			return finding{}, false
-		}
-	}
-	return o.searchRecords(a, why)
 }
 
 // maxInquiries is how often RingCentral may fail to answer before a person is asked instead.
@@ -208,17 +81,17 @@ func (o *owned) searchRecords(a campaign.Attempt, why string) (finding, bool) {
 		case o.ctx.Err() != nil:
 			return finding{}, false
 		case errors.Is(err, ringout.ErrForbidden):
-			return finding{verdict: unconfirmed(why + "; the app may not read the call log"), quiet: true}, true
+			return finding{verdict: unconfirmed(why + "; the app may not read the call log")}, true
 		case err != nil:
 			if failures++; failures > maxInquiries {
-				return finding{verdict: unconfirmed(why + "; RingCentral's call log does not answer"), quiet: true}, true
+				return finding{verdict: unconfirmed(why + "; RingCentral's call log does not answer")}, true
 			}
 			if sleep(o.ctx, o.pool.cfg.PresenceEvery) != nil {
 				return finding{}, false
 			}
 			continue
 		case !complete:
-			return finding{verdict: unconfirmed(why + "; the call log is too long to be searched"), quiet: true}, true
+			return finding{verdict: unconfirmed(why + "; the call log is too long to be searched")}, true
 		}
 		records = found
 		break
@@ -226,22 +99,22 @@ func (o *owned) searchRecords(a campaign.Attempt, why string) (finding, bool) {
 	candidates := sessions(records)
 	switch {
 	case len(candidates) == 0 && a.RingOutID == "":
-		return finding{absent: true, quiet: true}, true
+		return finding{absent: true}, true
 	case len(candidates) == 0:
-		return finding{verdict: unconfirmed(why + "; the call log has no such call"), quiet: true}, true
+		return finding{verdict: unconfirmed(why + "; the call log has no such call")}, true
 	case len(candidates) > 1:
-		return finding{verdict: unconfirmed(fmt.Sprintf("%s; the call log has %d calls that it may be", why, len(candidates))), quiet: true}, true
+		return finding{verdict: unconfirmed(fmt.Sprintf("%s; the call log has %d calls that it may be", why, len(candidates)))}, true
 	}
 	r := candidates[0]
 	if !certain(r, a) {
 		return finding{verdict: unconfirmed(why + "; the call log has a call that it may be, at " +
-			r.StartedAt.UTC().Format("15:04:05 UTC")), quiet: true}, true
+			r.StartedAt.UTC().Format("15:04:05 UTC"))}, true
 	}
 	v := campaign.Recorded(resultsOf(r, a))
 	if v.Outcome == campaign.Unconfirmed {
 		v.Detail = why + "; " + v.Detail
 	}
-	return finding{verdict: v, quiet: true}, true
+	return finding{verdict: v}, true
 }
 
 // records reads what may be the attempt's call from active-calls and the call log.
@@ -253,10 +126,7 @@ func (o *owned) records(a campaign.Attempt) (found []ringout.Record, complete bo
 	if err != nil {
 		return nil, false, err
 	}
-	from, to, err := o.window(a, active.At)
-	if err != nil {
-		return nil, false, err
-	}
+	from, to := o.window(a, active.At)
 	if _, err := o.Extension.Wait(o.ctx, ringout.Heavy); err != nil {
 		return nil, false, err
 	}
@@ -275,19 +145,14 @@ func (o *owned) records(a campaign.Attempt) (found []ringout.Record, complete bo
 }
 
 // window is when the attempt's call can have begun, on RingCentral's clock: the claim is on Redis's.
-func (o *owned) window(a campaign.Attempt, server time.Time) (from, to time.Time, err error) {
-	local := time.Now()
-	redis, err := o.pool.store.rdb.Time(o.ctx).Result()
-	if err != nil {
-		return from, to, fmt.Errorf("read Redis's clock: %w", err)
+func (o *owned) window(a campaign.Attempt, server time.Time) (from, to time.Time) {
+	off := time.Duration(0)
+	if !server.IsZero() {
+		off = server.Sub(o.pool.cfg.Now())
 	}
-	if server.IsZero() {
-		server = local
-	}
-	off := server.Sub(redis)
 	// To be generous with the slack can only ask a person once more.
 	slack := o.pool.cfg.RecordSlack
-	return a.ClaimedAt.Add(off - slack), a.SendBy.Add(off + o.pool.cfg.SettleUnknown + slack), nil
+	return a.ClaimedAt.Add(off - slack), a.SendBy.Add(off + o.pool.cfg.SettleUnknown + slack)
 }
 
 // numbersOf lists all numbers that a record has, its legs' too.

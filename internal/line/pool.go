@@ -58,7 +58,12 @@ type Config struct {
 	SettleUnknown time.Duration // after send-by, until no request can be on its way any more; 15 s
 	RecordSlack   time.Duration // by which the start of a recorded call may be off; 30 s
 	LogLag        time.Duration // after a call's end, until RingCentral's call log has it for certain; 45 s
-	PresenceEvery time.Duration // between two looks at a blocked line; 15 s
+	PresenceEvery time.Duration // between two looks at a blocked line; 15 s, and a third of it between the two that free it
+	MaxCoolDown   time.Duration // the longest rest of a line whose phone fails again and again; 1 h
+	BlockLimit    time.Duration // for which nobody may know whether a line's call is over before it is free again; 10 min
+
+	// Now is Redis's time, by which calls, claims and blocks are judged. If nil, time.Now.
+	Now func() time.Time
 
 	OnWait    func(team string, d time.Duration)    // is told how long Acquire has waited; may be nil
 	OnSettled func(team string, a campaign.Attempt) // is told of each attempt that is settled; may be nil
@@ -77,8 +82,18 @@ func (c Config) withDefaults() Config {
 	set(&c.RecordSlack, 30*time.Second)
 	set(&c.LogLag, 45*time.Second)
 	set(&c.PresenceEvery, 15*time.Second)
+	set(&c.MaxCoolDown, time.Hour)
+	set(&c.BlockLimit, 10*time.Minute)
+	// What is still being found out is not given up.
+	c.BlockLimit = max(c.BlockLimit, 2*(c.SettleUnknown+c.LogLag+c.PresenceEvery))
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	return c
 }
+
+// gap is the time between the two looks at presence that free a line.
+func (c Config) gap() time.Duration { return c.PresenceEvery / 3 }
 
 // Pool has the lines that this worker leases and gives them to attempts. It is safe for concurrent use.
 type Pool struct {
@@ -97,6 +112,7 @@ type Pool struct {
 	first chan struct{} // closed after the first round of leasing
 	freed chan struct{} // closed, and made anew, when a line becomes free
 
+	trouble   slowly          // of leasing; Run's alone
 	cancelled map[string]bool // campaigns whose ringing calls are to be given up
 }
 
@@ -126,53 +142,8 @@ func NewPool(rdb redis.UniversalClient, book Book, log zerolog.Logger, cfg Confi
 	return p
 }
 
-// Run leases lines and keeps the leases until ctx ends; then it stops tracking and gives all leases back, so that the
-// next worker takes the calls over at once.
-func (p *Pool) Run(ctx context.Context) {
-	defer p.handOver(ctx)
-	numbers := make([]any, 0, len(p.cfg.Lines))
-	for _, l := range p.cfg.Lines {
-		numbers = append(numbers, l.Number)
-	}
-	published := false
-	tick := time.NewTicker(p.cfg.Lease / 3)
-	defer tick.Stop()
-	for {
-		if !published {
-			if err := p.store.rdb.SAdd(ctx, keyLines, numbers...).Err(); err == nil {
-				published = true
-			} else if ctx.Err() == nil {
-				p.log.Error().Err(err).Msg("publish lines")
-			}
-		}
-		p.leaseAll(ctx)
-		select {
-		case <-p.first:
-		default:
-			close(p.first)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
 // Started is closed when Run has asked for each lease once.
 func (p *Pool) Started() <-chan struct{} { return p.first }
-
-func (p *Pool) handOver(ctx context.Context) {
-	p.stop()
-	p.wg.Wait()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-	defer cancel()
-	for _, l := range p.held() {
-		if err := p.store.giveLease(ctx, p.cfg.Worker, l.Number); err != nil {
-			p.log.Warn().Err(err).Str("line", l.Name).Msg("lease not given back: it lapses by itself")
-		}
-	}
-}
 
 func (p *Pool) held() []*owned {
 	p.mu.Lock()
@@ -216,71 +187,6 @@ func (p *Pool) Size(team string) int {
 	return n
 }
 
-func (p *Pool) leaseAll(ctx context.Context) {
-	for _, l := range p.cfg.Lines {
-		if ctx.Err() != nil {
-			return
-		}
-		p.mu.Lock()
-		have, full := p.owned[l.Number], p.cfg.MaxLines > 0 && len(p.owned) >= p.cfg.MaxLines
-		p.mu.Unlock()
-		if have == nil && full {
-			continue
-		}
-		_, note := l.Extension.suspension()
-		rec, err := p.store.takeLease(ctx, p.cfg.Worker, p.cfg.Lease, l, note)
-		switch {
-		case err != nil:
-			// Calls are tracked on: another worker may do the same, and each call is settled once.
-			if ctx.Err() == nil {
-				p.log.Error().Err(err).Msg("Redis does not answer; live calls are tracked on")
-			}
-			return
-		case rec.ours && have == nil:
-			p.begin(l, rec)
-		case rec.ours && rec.taken:
-			// This process was suspended for longer than its lease, and another worker has come and gone.
-			p.log.Warn().Str("line", l.Name).Msg("line had another worker meanwhile")
-			p.drop(have)
-			p.begin(l, rec)
-		case !rec.ours && have != nil:
-			p.log.Warn().Str("line", l.Name).Msg("lease lost to another worker")
-			p.drop(have)
-		case rec.ours:
-			p.rest(have, rec.paused)
-		}
-	}
-}
-
-// begin starts to own a line, from whatever its record says.
-func (p *Pool) begin(l Line, rec record) {
-	o := &owned{Line: l, pool: p, paused: rec.paused}
-	o.ctx, o.cancel = context.WithCancel(p.ctx)
-	p.mu.Lock()
-	p.owned[l.Number] = o
-	p.mu.Unlock()
-	p.log.Info().Str("line", l.Name).Str("number", campaign.Mask(l.Number)).Str("state", string(rec.state)).Msg("line leased")
-	switch rec.state {
-	case Occupied, Blocked:
-		p.spawn(func() { o.takeOver(rec) })
-	case WrapUp, Cooling:
-		p.spawn(func() { o.idleAfter(rec.rest) })
-	default:
-		o.idle()
-	}
-}
-
-// drop stops owning a line: it is nobody's here by the time its tracking ends.
-func (p *Pool) drop(o *owned) {
-	p.mu.Lock()
-	if p.owned[o.Number] == o {
-		delete(p.owned, o.Number)
-	}
-	p.teams[o.Team].remove(o)
-	p.mu.Unlock()
-	o.cancel()
-}
-
 func (p *Pool) spawn(f func()) {
 	p.wg.Go(f)
 }
@@ -305,6 +211,13 @@ func (o *owned) idle() {
 	q.idle = append(q.idle, o)
 	p.match(q)
 	p.announce(o)
+}
+
+// withdraw makes a line unavailable again.
+func (p *Pool) withdraw(o *owned) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.teams[o.Team].remove(o)
 }
 
 // available says whether an idle line could be given out now; the pool's lock is held. One whose extension is suspended is
@@ -494,18 +407,22 @@ func (s *Seat) Vacate() {
 
 // Rest frees the line like Vacate, but lets it cool down first.
 func (s *Seat) Rest(d time.Duration) {
-	s.line.pool.spawn(func() { s.line.release(s.Ref, Cooling, d) })
+	s.line.pool.spawn(func() { s.line.release(s.Ref.Token, end{rest: Cooling, d: d}) })
 }
 
 // Track hands a placed call to the line's owner. The channel is closed when the attempt is settled, and when this worker
 // stops tracking before: it has lost the line, or ends. The ledger says which.
 func (s *Seat) Track(rules campaign.Rules, a campaign.Attempt) <-chan struct{} {
-	return s.handTo(func(settled chan<- struct{}) { s.line.track(rules, s.Ref, a, settled) })
+	return s.handTo(func(settled chan<- struct{}) {
+		s.line.track(call{Attempt: a, ref: s.Ref, rules: rules, settled: settled, held: true})
+	})
 }
 
 // Confirm hands an attempt to the line's owner of which it is unknown whether a phone rings. The channel is Track's.
 func (s *Seat) Confirm(a campaign.Attempt, why string) <-chan struct{} {
-	return s.handTo(func(settled chan<- struct{}) { s.line.confirm(s.Ref, a, why, settled) })
+	return s.handTo(func(settled chan<- struct{}) {
+		s.line.investigate(call{Attempt: a, ref: s.Ref, settled: settled, held: true}, why)
+	})
 }
 
 func (s *Seat) handTo(owner func(settled chan<- struct{})) <-chan struct{} {

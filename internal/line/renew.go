@@ -3,16 +3,10 @@ package line
 import (
 	"context"
 	"crypto/rand"
-	_ "embed"
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
-
-//go:embed scripts/seize.lua
-var seizeSource string
 
 // Hold keeps the extension's lines from being given out for a while, like Suspend, but never shortens a wait.
 func (e *Extension) Hold(d time.Duration, why string) {
@@ -26,7 +20,8 @@ func (e *Extension) Hold(d time.Duration, why string) {
 // Block takes a line that this worker has out of use until its extension's presence says NoCall, if its record says that
 // it has no call; true if it did. Renew makes it take effect.
 func (p *Pool) Block(ctx context.Context, number string) (bool, error) {
-	r, err := redis.NewScript(libSource+"\n"+seizeSource).Run(ctx, p.store.rdb, []string{keyLine(number)}, p.cfg.Worker, rand.Text()).Text()
+	const why = "its agent is on a call that Redis has lost"
+	r, err := p.store.seize.Run(ctx, p.store.rdb, []string{keyLine(number)}, p.cfg.Worker, rand.Text(), why).Text()
 	if err != nil {
 		return false, fmt.Errorf("block line: %w", err)
 	}
@@ -46,7 +41,7 @@ func (p *Pool) Renew(ctx context.Context, number string) error {
 		return nil
 	}
 	_, note := old.Extension.suspension()
-	rec, err := p.store.takeLease(ctx, p.cfg.Worker, p.cfg.Lease, old.Line, note)
+	rec, err := p.store.takeLease(ctx, p.cfg.Worker, p.cfg.Lease, wish{line: old.Line, note: note, begin: true})
 	if err != nil {
 		return err
 	}

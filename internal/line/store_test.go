@@ -33,7 +33,7 @@ func newDesk(t *testing.T) *desk {
 
 func (d *desk) lease(worker string, ttl time.Duration) record {
 	d.t.Helper()
-	rec, err := d.takeLease(d.t.Context(), worker, ttl, alice, "")
+	rec, err := d.takeLease(d.t.Context(), worker, ttl, wish{line: alice})
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func (d *desk) wantLease(worker string, want record) {
 	if want.rest > 0 && got.rest > want.rest-time.Minute && got.rest <= want.rest {
 		got.rest = want.rest
 	}
-	if got != want {
+	if !reflect.DeepEqual(got, want) {
 		d.t.Fatalf("%s leases: %+v, want %+v", worker, got, want)
 	}
 }
@@ -64,7 +64,7 @@ func (d *desk) occupy(worker string, ref campaign.Ref, ok bool) {
 func (d *desk) leave(token string, rest State, span time.Duration) {
 	d.t.Helper()
 	for range 2 {
-		if err := d.freeLine(d.t.Context(), alice.Number, token, rest, span); err != nil {
+		if _, err := d.freeLine(d.t.Context(), alice.Number, token, end{rest: rest, d: span}); err != nil {
 			d.t.Fatal(err)
 		}
 	}
@@ -91,12 +91,12 @@ func TestALeaseIsOneWorkers(t *testing.T) {
 	if got := d.info(); got.Worker != "w1" || got.Name != "alice" || got.Team != "sales" || got.Seen.IsZero() {
 		t.Fatalf("info %+v", got)
 	}
-	if err := d.giveLease(t.Context(), "w2", alice.Number); err != nil {
+	if err := errors.Join(d.giveLeases(t.Context(), "w2", []string{alice.Number})...); err != nil {
 		t.Fatal(err)
 	}
 	d.wantLease("w2", record{})
 	for range 2 {
-		if err := d.giveLease(t.Context(), "w1", alice.Number); err != nil {
+		if err := errors.Join(d.giveLeases(t.Context(), "w1", []string{alice.Number})...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -152,21 +152,26 @@ func TestOccupancy(t *testing.T) {
 	}
 	d.leave(refB.Token, WrapUp, time.Hour) // another's token frees nothing
 	d.wantLease("w1", held)
-	if err := d.block(t.Context(), alice.Number, refB.Token); err != nil {
-		t.Fatal(err)
+	if since, held, err := d.block(t.Context(), alice.Number, refB.Token, "why"); err != nil || held || !since.IsZero() {
+		t.Fatalf("another's token blocks the line since %s: %t, %v", since, held, err)
 	}
 	d.wantLease("w1", held)
 
-	for range 2 {
-		if err := d.block(t.Context(), alice.Number, refA.Token); err != nil {
-			t.Fatal(err)
+	for range 2 { // since when, it says the same each time
+		since, ok, err := d.block(t.Context(), alice.Number, refA.Token, "why")
+		if err != nil || !ok || since.IsZero() || !held.blocked.IsZero() && !since.Equal(held.blocked) {
+			t.Fatalf("blocked since %s: %t, %v", since, ok, err)
 		}
+		held.blocked = since
 	}
 	held.state = Blocked
+	if got := d.info(); got.Note != "why" || !got.Blocked.Equal(held.blocked) {
+		t.Fatalf("info %+v", got)
+	}
 	d.wantLease("w1", held)
 	d.occupy("w1", refB, false)
 	// A lease that ends leaves the occupancy as it is.
-	if err := d.giveLease(t.Context(), "w1", alice.Number); err != nil {
+	if err := errors.Join(d.giveLeases(t.Context(), "w1", []string{alice.Number})...); err != nil {
 		t.Fatal(err)
 	}
 	held.taken = true
@@ -212,7 +217,7 @@ func TestListIsByTeamAndName(t *testing.T) {
 	for _, l := range []Line{
 		{Name: "zoe", Number: "+16505550009", Team: "sales"}, {Name: "bob", Number: "+16505550008", Team: "support"}, alice,
 	} {
-		if _, err := d.takeLease(t.Context(), "w1", time.Minute, l, "note "+l.Name); err != nil {
+		if _, err := d.takeLease(t.Context(), "w1", time.Minute, wish{line: l, note: "note " + l.Name}); err != nil {
 			t.Fatal(err)
 		}
 		if err := d.rdb.SAdd(t.Context(), keyLines, l.Number).Err(); err != nil {

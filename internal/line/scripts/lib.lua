@@ -4,6 +4,10 @@
 -- state: '' (free), occupied, wrap_up, cooling, blocked; until (ms): the end of wrap_up and cooling
 -- paused (ms): since when the agent has a break; only a person ends it
 -- token, campaign, contact, since (ms): the attempt that occupies it; phase: how far its call is; note: what to tell people
+-- blocked (ms), why: since when, and why, nobody knows whether its call is over
+-- fails: how often in a row its own phone has failed; reached (ms): when a call last got its agent to answer; placed (ms): when
+--   RingCentral last accepted one
+-- confirming:TOKEN: an attempt ('CAMPAIGN CONTACT') that is being found out about, although the line is free of it
 
 local function now_ms()
   local t = redis.call('TIME')
@@ -24,4 +28,10 @@ local function state(key, now)
     return '', 0
   end
   return s, 0
+end
+
+-- reached notes that a call of the present occupancy, or of one that is over, has got the agent to answer.
+local function reached(key, now)
+  redis.call('HSET', key, 'reached', int(now))
+  redis.call('HDEL', key, 'fails')
 end

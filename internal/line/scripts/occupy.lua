@@ -8,6 +8,7 @@ if h[4] == 'occupied' and h[3] == ARGV[2] then return 'ok' end
 if h[1] ~= ARGV[1] or tonumber(h[2] or '0') <= now then return 'lost' end
 if state(KEYS[1], now) ~= '' then return 'taken' end
 if h[5] then return 'paused' end
+redis.call('HDEL', KEYS[1], 'blocked', 'why')
 redis.call('HSET', KEYS[1], 'state', 'occupied', 'token', ARGV[2], 'campaign', ARGV[3], 'contact', ARGV[4],
   'since', int(now), 'until', '0', 'phase', '')
 return 'ok'
