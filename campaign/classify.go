@@ -113,6 +113,8 @@ type Verdict struct {
 	Rang         bool    // the contact's phone may have rung: number caps count it
 	LineFault    bool    // the agent's leg failed: the line must cool down
 	AccountFault bool    // RingCentral refuses calls for the account's sake: funds, international calls
+	Refused      Outcome // RingCentral refused the call, and no phone of the contact's rang: what the contact ends as if it goes on so
+	Named        bool    // with Refused: RingCentral says that it is the contact's number which is wrong
 	Detail       string  // one short readable reason, without numbers
 }
 
@@ -223,7 +225,7 @@ func calleeFailed(s Seen) Verdict {
 	case noSuchUser:
 		v.Outcome, v.Rang = InvalidNumber, false
 	case notEnoughFunds:
-		return Verdict{Ended: true, AccountFault: true, Detail: v.Detail}
+		return Verdict{Ended: true, AccountFault: true, Refused: Blocked, Detail: v.Detail}
 	default:
 		v.Outcome = Unreachable
 	}

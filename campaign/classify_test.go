@@ -68,7 +68,7 @@ func TestClassifyTimelines(t *testing.T) {
 		{"blocked", []string{agentUp, "CannotReach/Finished/DestinationBlocked"}, refused(Blocked)},
 		{"international", []string{agentUp, "CannotReach/Finished/InternationalDisabled"}, refused(Blocked)},
 		{"no such user", []string{agentUp, "CannotReach/Finished/NoSuchUser"}, refused(InvalidNumber)},
-		{"no funds for the contact's leg", []string{agentUp, "CannotReach/Finished/NotEnoughFunds"}, Verdict{Ended: true, AccountFault: true}},
+		{"no funds for the contact's leg", []string{agentUp, "CannotReach/Finished/NotEnoughFunds"}, Verdict{Ended: true, AccountFault: true, Refused: Blocked}},
 		{"generic error", []string{agentUp, "CannotReach/Finished/GenericError"}, charged(Unreachable)},
 		{"cannot reach", []string{agentUp, "CannotReach/Finished/CannotReach"}, charged(Unreachable)},
 		{"error", []string{agentUp, "CannotReach/Finished/Error"}, charged(Unreachable)},

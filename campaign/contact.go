@@ -52,6 +52,7 @@ type Attempt struct {
 	Outcome    Outcome   `json:"outcome"`     // of this attempt; empty for an uncharged one
 	Charged    bool      `json:"charged"`     // counts against max_attempts
 	LineFault  bool      `json:"line_fault"`  // the agent's leg failed: the line cools down
+	Refused    bool      `json:"refused"`     // RingCentral refused the call; uncharged
 	Detail     string    `json:"detail"`      // one short readable reason
 }
 

@@ -12,7 +12,7 @@ const (
 	Unreachable     Outcome = "unreachable"      // RingCentral could not reach the contact's phone
 	Blocked         Outcome = "blocked"          // RingCentral does not allow the destination
 	InvalidNumber   Outcome = "invalid_number"   // no such number
-	LineUnavailable Outcome = "line_unavailable" // agents' phones failed five times before this contact's rang
+	LineUnavailable Outcome = "line_unavailable" // several agents' phones, which work, failed for this contact again and again
 	Suppressed      Outcome = "suppressed"       // on the do-not-call list
 	Cancelled       Outcome = "cancelled"        // the campaign was cancelled first
 	Expired         Outcome = "expired"          // the campaign's end came first

@@ -177,7 +177,7 @@ func (w *world) judgeCourse(r ledger.Record, dials []ringouttest.Dial, refused c
 			outcome = end.outcome
 		case end.charged && charged == w.rules.Retry.MaxAttempts:
 			outcome = end.outcome
-		case uncharged == campaign.MaxUncharged:
+		case uncharged > campaign.MinFailures:
 			outcome = campaign.LineUnavailable
 		}
 	}
