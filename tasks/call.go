@@ -90,8 +90,9 @@ func ceilSecond(t time.Time) time.Time {
 
 // DeferError ends a task for now without failing it: Asynq runs it again after After.
 type DeferError struct {
-	After  time.Duration
-	Reason string // readable, nothing personal: the monitor shows it
+	After    time.Duration
+	Reason   string        // readable, nothing personal: the monitor shows it
+	Campaign time.Duration // if positive, how long no other task of the campaign is taken by this worker either
 }
 
 func (e *DeferError) Error() string { return e.Reason }

@@ -40,9 +40,10 @@ type feed struct {
 	every  time.Duration // between two looks at which campaigns are due
 
 	mu       sync.Mutex
-	promised map[string]int      // by team: tasks taken whose handlers have no line yet
-	inHand   map[string][]string // by campaign: the teams of the tasks taken, until their handlers ask
-	busy     map[string]int      // by campaign: handlers at work
+	promised map[string]int       // by team: tasks taken whose handlers have no line yet
+	inHand   map[string][]string  // by campaign: the teams of the tasks taken, until their handlers ask
+	busy     map[string]int       // by campaign: handlers at work
+	held     map[string]time.Time // by campaign: until when none of its tasks is taken
 
 	// What only the one goroutine that takes tasks touches:
 	due    map[string]*source
@@ -65,7 +66,7 @@ type source struct {
 func newFeed(rdb redis.UniversalClient, l *ledger.Ledger, pauses *Pauses, lines Lines, log zerolog.Logger, every time.Duration) *feed {
 	return &feed{
 		rdb: rdb, ledger: l, pauses: pauses, lines: lines, log: log, every: every,
-		promised: map[string]int{}, inHand: map[string][]string{}, busy: map[string]int{}, due: map[string]*source{},
+		promised: map[string]int{}, inHand: map[string][]string{}, busy: map[string]int{}, held: map[string]time.Time{}, due: map[string]*source{},
 	}
 }
 
@@ -169,6 +170,9 @@ func (f *feed) turn(ctx context.Context) (*source, error) {
 			}
 			s.team, s.weight, s.known = c.Rules.Team, max(c.Rules.Priority, 1), time.Now()
 		}
+		if f.isHeld(name) {
+			continue
+		}
 		n, known := free[s.team]
 		if !known {
 			n = f.free(s.team)
@@ -179,6 +183,24 @@ func (f *feed) turn(ctx context.Context) (*source, error) {
 		}
 	}
 	return best, nil
+}
+
+// hold keeps a campaign's tasks from being taken for a while.
+func (f *feed) hold(campaign string, d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.held[campaign] = time.Now().Add(d)
+}
+
+func (f *feed) isHeld(campaign string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	until, held := f.held[campaign]
+	if held && !time.Now().Before(until) {
+		delete(f.held, campaign)
+		held = false
+	}
+	return held
 }
 
 func (f *feed) free(team string) int {

@@ -39,7 +39,7 @@ func HandleCall(rounds Rounds) asynq.HandlerFunc {
 		case dial.Over:
 			return writeResult(t, Result{Result: r.Text, Attempt: r.Attempt, Line: r.Line})
 		case dial.PutOff:
-			return &DeferError{After: r.After, Reason: r.Reason}
+			return &DeferError{After: r.After, Reason: r.Reason, Campaign: r.Campaign}
 		case dial.NeedsPerson:
 			return fmt.Errorf("%s: %w", r.Reason, asynq.SkipRetry)
 		}
@@ -77,6 +77,12 @@ func (s *Server) serve(stop context.Context) asynq.HandlerFunc {
 		defer context.AfterFunc(stop, cancel)()
 		err = handle(ctx, t)
 		if d, ok := errors.AsType[*DeferError](err); ok {
+			if d.Campaign > 0 {
+				s.feed.hold(p.Campaign, d.Campaign)
+				if err := s.ledger.Note(context.WithoutCancel(ctx), p.Campaign, d.Reason, d.Campaign); err != nil {
+					zerolog.Ctx(ctx).Warn().Err(err).Str("campaign", p.Campaign).Msg("it is not shown why the campaign waits")
+				}
+			}
 			if err := s.ledger.Wake(context.WithoutCancel(ctx), p.Campaign, ceilDuration(max(d.After, time.Second))); err != nil {
 				zerolog.Ctx(ctx).Warn().Err(err).Str("campaign", p.Campaign).Msg("campaign not woken for a call that was put off; it is within a minute")
 			}

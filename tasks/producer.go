@@ -299,7 +299,7 @@ func (p *Producer) Resolve(ctx context.Context, name, contact string, outcome ca
 	if outcome != "" {
 		now := p.now()
 		r.Charged, r.Detail = true, "decided by a person: "+string(outcome)
-		r.Next = c.Rules.Next(campaign.Verdict{Ended: true, Outcome: outcome, Charged: true, Rang: true}, rec.History(), now)
+		r.Next = c.Rules.Next(campaign.Verdict{Ended: true, Outcome: outcome, Charged: true, Rang: true}, campaign.HistoryOf(rec.Attempts, func(campaign.Attempt) bool { return false }), now)
 		if !r.Next.Final {
 			r.After = max(r.Next.At.Sub(now), 0)
 		}

@@ -3,6 +3,7 @@ package dial
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/ringqueue/ringqueue/campaign"
@@ -70,8 +71,12 @@ func (b *Book) Settle(ctx context.Context, ref campaign.Ref, v campaign.Verdict,
 	if err != nil {
 		return campaign.Attempt{}, err
 	}
+	history, err := b.history(ctx, rec, ref)
+	if err != nil {
+		return campaign.Attempt{}, err
+	}
 	now := b.now()
-	next := c.Rules.Next(v, rec.History(), now)
+	next := c.Rules.Next(v, history, now)
 	s := ledger.Settlement{Verdict: v, Seen: seen, Next: next}
 	if !next.Final {
 		s.After = max(next.At.Sub(now), 0)
@@ -82,6 +87,32 @@ func (b *Book) Settle(ctx context.Context, ref campaign.Ref, v campaign.Verdict,
 		return campaign.Attempt{}, nil // its claim was undone: there is nothing to end
 	}
 	return settled.Attempt, err
+}
+
+// history sums up a contact's attempts before this one, each uncharged one with whether its line has worked since.
+func (b *Book) history(ctx context.Context, rec ledger.Record, ref campaign.Ref) (campaign.History, error) {
+	var before []campaign.Attempt
+	var lines []string
+	for _, a := range rec.Attempts {
+		if a.Token == ref.Token {
+			continue
+		}
+		before = append(before, a)
+		if !a.Charged && !a.EndedAt.IsZero() && !slices.Contains(lines, a.LineNumber) {
+			lines = append(lines, a.LineNumber)
+		}
+	}
+	work, err := b.ledger.LineWork(ctx, lines)
+	if err != nil {
+		return campaign.History{}, err //nolint:wrapcheck // it says what is wrong
+	}
+	return campaign.HistoryOf(before, func(a campaign.Attempt) bool {
+		w := work[a.LineNumber]
+		if a.Refused {
+			return w.Placed.After(a.EndedAt)
+		}
+		return w.Reached.After(a.EndedAt)
+	}), nil
 }
 
 // Follow enqueues the contact's next round, where there is one.

@@ -80,16 +80,15 @@ type Config struct {
 type Dialer struct {
 	Config
 
-	proven sync.Map // line's number and caller ID that have placed a call
-
-	mu   sync.Mutex
-	late map[string]int // by extension: claims in a row that came too late for their slot
+	mu       sync.Mutex
+	trackers map[string]*Tracker // by extension
+	late     map[string]int      // by extension: claims in a row that came too late for their slot
 }
 
 // New returns a dialer.
 func New(cfg Config) *Dialer {
 	cfg.Timing = cfg.Timing.withDefaults()
-	return &Dialer{Config: cfg, late: map[string]int{}}
+	return &Dialer{Config: cfg, trackers: map[string]*Tracker{}, late: map[string]int{}}
 }
 
 // Round names one round of one contact.
@@ -235,7 +234,9 @@ func (t *try) run(ctx context.Context) (<-chan struct{}, *PutOff, error) {
 		if ctx.Err() != nil {
 			return nil, nil, ctx.Err()
 		}
-		t.suspend(time.Minute, err, "RingCentral does not accept the login")
+		r := t.tracker(t.seat.Line().Extension.Key).Refused(t.dial(t.campaign.Rules.CallerID), Judge(err), time.Now())
+		t.log.Error().Err(err).Dur("for", r.Wait).Msg(r.Text + "; the extension's lines wait")
+		t.seat.Suspend(max(r.Wait, time.Second), r.Text)
 		return nil, nil, nil
 	}
 	slot, err := t.seat.Reserve(ctx)
@@ -338,10 +339,9 @@ func (t *try) post(ctx context.Context, a campaign.Attempt, slot ratelimit.Slot,
 	placed, err := t.seat.Place(pctx, call)
 	cancel()
 	crash.Point("posted")
-	var e *ringout.Error
-	switch {
-	case err == nil:
-		t.proven.Store(l.Number+" "+call.CallerID, true)
+	dialled := t.dial(call.CallerID)
+	if err == nil {
+		t.tracker(l.Extension.Key).Placed(dialled, time.Now())
 		t.inTime()
 		t.seat.Worked()
 		t.log.Info().Int("attempt", a.N).Str("number", campaign.Mask(call.To)).Msg("call placed")
@@ -353,11 +353,14 @@ func (t *try) post(ctx context.Context, a campaign.Attempt, slot ratelimit.Slot,
 		}
 		crash.Point("placed")
 		return t.seat.Track(t.campaign.Rules, a), nil, nil
-	case errors.As(err, &e) && e.Kind == ringout.Unknown:
+	}
+	r := t.tracker(l.Extension.Key).Refused(dialled, Judge(err), time.Now())
+	if r.Blame == BlameUnknown {
 		t.seat.Failed("RingCentral fails when calls are placed")
 		t.log.Warn().Err(err).Int("attempt", a.N).Msg("unknown whether the call was placed")
 		return t.seat.Confirm(a, "RingCentral's answer was lost"), nil, nil
-	case errors.As(err, &e) && e.Kind == ringout.NotSent:
+	}
+	if e, ok := errors.AsType[*ringout.Error](err); ok && e.Kind == ringout.NotSent {
 		// The slot was not used: somebody else may have it.
 		if back := t.seat.GiveBack(sent, slot); back != nil {
 			t.log.Warn().Err(back).Msg("slot not given back")
@@ -366,52 +369,82 @@ func (t *try) post(ctx context.Context, a campaign.Attempt, slot ratelimit.Slot,
 			t.tooLate()
 		}
 	}
-	_, proven := t.proven.Load(l.Number + " " + call.CallerID)
-	return t.refused(ctx, err, judge(err, proven))
+	return t.refused(ctx, err, r)
+}
+
+// dial is the try as a Tracker wants to know it.
+func (t *try) dial(callerID string) Dial {
+	return Dial{Contact: t.round.Campaign + ":" + t.round.Contact, Line: t.seat.Line().Number, CallerID: callerID}
+}
+
+func (d *Dialer) tracker(extension string) *Tracker {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t := d.trackers[extension]
+	if t == nil {
+		t = &Tracker{Scale: d.Timing.Scale}
+		d.trackers[extension] = t
+	}
+	return t
 }
 
 // refused carries out what a refused POST leads to. No phone rang.
-func (t *try) refused(ctx context.Context, cause error, r refusal) (<-chan struct{}, *PutOff, error) {
-	switch r.blame {
-	case blameNumber:
-		settled := make(chan struct{})
-		v := campaign.Verdict{Ended: true, Outcome: r.outcome, Detail: r.text}
-		a, err := t.Settler.Settle(context.WithoutCancel(ctx), t.seat.Ref(), v, campaign.Seen{})
-		if err != nil {
-			// The claim stands without a call; the line's owner, this one or the next, finds it so.
-			return t.seat.Confirm(campaign.Attempt{}, r.text), nil, err //nolint:wrapcheck // it says what is wrong
-		}
-		t.seat.Settled(a)
-		t.seat.Vacate()
-		close(settled)
-		t.log.Info().Str("outcome", string(r.outcome)).Str("detail", r.text).Msg("attempt settled")
-		return settled, nil, nil
-	case blameLine:
-		t.log.Error().Err(cause).Msg(r.text)
-		t.release(ctx, r.text, func() { t.seat.Rest(t.Timing.LineRest) })
-	default:
-		if r.wait > 0 {
-			t.suspend(r.wait, cause, r.text)
-			t.seat.Failed(r.text)
-		}
-		t.release(ctx, r.text, nil)
+func (t *try) refused(ctx context.Context, cause error, r Refusal) (<-chan struct{}, *PutOff, error) {
+	log := t.log.Error
+	if r.Blame == BlameNobody || r.Blame == BlameLimit || r.Blame == BlameContact {
+		log = t.log.Warn
 	}
+	log().Err(cause).Stringer("blame", r.Blame).Dur("wait", r.Wait).Msg("RingCentral does not place the call: " + r.Text)
+	switch r.Blame {
+	case BlameContact:
+		return t.settle(ctx, r)
+	case BlameCallerID:
+		t.release(ctx, r.Text, nil)
+		return nil, t.holdCallerID(r), nil
+	case BlameLine:
+		t.release(ctx, r.Text, func() { t.seat.Rest(r.Wait) })
+		return nil, &PutOff{After: r.After, Reason: r.Text}, nil
+	case BlameExtension:
+		t.seat.Suspend(r.Wait, r.Text)
+	}
+	t.release(ctx, r.Text, nil)
 	return nil, nil, nil
+}
+
+// settle ends an attempt that was refused for the contact's sake: the contact waits, longer each time, or has its outcome.
+func (t *try) settle(ctx context.Context, r Refusal) (<-chan struct{}, *PutOff, error) {
+	settled := make(chan struct{})
+	a, err := t.Settler.Settle(context.WithoutCancel(ctx), t.seat.Ref(), r.Verdict(), campaign.Seen{})
+	if err != nil {
+		// The claim stands without a call; the line's owner, this one or the next, finds it so.
+		return t.seat.Confirm(campaign.Attempt{}, r.Text), nil, err //nolint:wrapcheck // it says what is wrong
+	}
+	t.seat.Settled(a)
+	t.seat.Vacate()
+	close(settled)
+	t.log.Info().Str("outcome", string(a.Outcome)).Str("detail", a.Detail).Msg("attempt settled")
+	return settled, nil, nil
+}
+
+// holdCallerID keeps calls from being tried whose caller ID RingCentral does not allow. Where another extension shows it,
+// only this one's lines wait; else the campaign does, since no line could place its calls.
+func (t *try) holdCallerID(r Refusal) *PutOff {
+	own, callerID := t.tracker(t.seat.Line().Extension.Key), t.campaign.Rules.CallerID
+	t.mu.Lock()
+	elsewhere := false
+	for _, other := range t.trackers {
+		elsewhere = elsewhere || other != own && other.Shows(callerID, time.Now())
+	}
+	t.mu.Unlock()
+	if elsewhere {
+		t.seat.Suspend(r.Wait, r.Text)
+		return nil
+	}
+	return &PutOff{After: r.After, Reason: r.Text, Campaign: r.Wait}
 }
 
 func (d *Dialer) scaled(wait time.Duration) time.Duration {
 	return wait / time.Duration(d.Timing.Scale)
-}
-
-// suspend keeps the extension's lines idle for a while and says so.
-func (t *try) suspend(d time.Duration, cause error, why string) {
-	d = t.scaled(d)
-	var e *ringout.Error
-	if errors.As(cause, &e) && e.RetryAfter > d {
-		d = e.RetryAfter
-	}
-	t.log.Error().Err(cause).Dur("for", d).Msg(why + "; the extension's lines wait")
-	t.seat.Suspend(d, why)
 }
 
 const (

@@ -14,8 +14,9 @@ type Over struct {
 
 // PutOff says that the round is to be looked at again after a while.
 type PutOff struct {
-	After  time.Duration
-	Reason string // readable, nothing personal
+	After    time.Duration
+	Reason   string        // readable, nothing personal
+	Campaign time.Duration // if positive, how long no other call of the campaign need be tried either
 }
 
 // NeedsPerson says that nothing happens any more until a person has decided.

@@ -29,6 +29,7 @@ type attemptRecord struct {
 	Outcome    campaign.Outcome `json:"o,omitempty"`
 	Charged    int              `json:"ch,omitempty"`
 	LineFault  int              `json:"f,omitempty"`
+	Refused    int              `json:"rf,omitempty"`
 	Detail     string           `json:"d,omitempty"`
 }
 
@@ -53,7 +54,7 @@ func parseAttempt(src string) (campaign.Attempt, error) {
 		N: a.N, Round: a.Round, Token: a.Token, Line: a.Line, LineNumber: a.LineNumber, Extension: a.Extension,
 		Number: a.Number, ClaimedAt: at(a.Claimed), SendBy: at(a.SendBy), PlacedAt: at(a.Placed), RingOutID: a.ID,
 		Seen: seen, AnsweredAt: at(a.Answered), EndedAt: at(a.Ended), Outcome: a.Outcome, Charged: a.Charged == 1,
-		LineFault: a.LineFault == 1, Detail: a.Detail,
+		LineFault: a.LineFault == 1, Refused: a.Refused == 1, Detail: a.Detail,
 	}, nil
 }
 
@@ -196,7 +197,7 @@ func (l *Ledger) Settle(ctx context.Context, ref campaign.Ref, s Settlement) (Se
 	}
 	reply, err := l.run(ctx, l.scripts.settle, keysOf(ref), ref.Contact, ref.Token, string(s.Verdict.Outcome),
 		flag(s.Verdict.Charged), flag(s.Verdict.LineFault), s.Verdict.Detail, seen, flag(s.Seen.CalleeAnswered),
-		follows, string(outcome), s.After.Milliseconds(), string(s.Reason))
+		follows, string(outcome), s.After.Milliseconds(), string(s.Reason), flag(s.Verdict.Refused != ""))
 	if err != nil {
 		return Settled{}, wrap("settle", err)
 	}

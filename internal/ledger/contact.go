@@ -180,11 +180,6 @@ type Record struct {
 	Attempts           []campaign.Attempt
 }
 
-// History is what the retry rules want to know of a contact's past.
-func (r Record) History() campaign.History {
-	return campaign.History{Charged: r.Charged, Uncharged: r.Uncharged}
-}
-
 // Attempt returns the attempt that has this token.
 func (r Record) Attempt(token string) (campaign.Attempt, bool) {
 	for _, a := range r.Attempts {

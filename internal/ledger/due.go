@@ -15,6 +15,8 @@ var (
 	dueSource string
 	//go:embed scripts/wake.lua
 	wakeSource string
+	//go:embed scripts/note.lua
+	noteSource string
 	//go:embed scripts/rest.lua
 	restSource string
 )
@@ -87,4 +89,10 @@ func (l *Ledger) Cancelled(ctx context.Context, names []string) (map[string]bool
 		}
 	}
 	return cancelled, nil
+}
+
+// Note says in words, for people, what keeps a campaign from being called for a while.
+func (l *Ledger) Note(ctx context.Context, name, text string, d time.Duration) error {
+	_, err := l.runInt(ctx, l.scripts.note, []string{keyCampaign(name)}, text, d.Milliseconds())
+	return wrap("note on campaign", err)
 }

@@ -90,6 +90,8 @@ type Campaign struct {
 	Cancelled bool
 	Paused    bool // what its two queues last agreed on
 	CreatedAt time.Time
+	Note      string    // for people: what keeps it from being called, until NoteUntil
+	NoteUntil time.Time // on Redis's clock
 	Deleting  time.Time // since when it is being deleted, and so cancelled; zero if it is not
 	Counts    Counts
 }
@@ -180,6 +182,8 @@ func parseCampaign(h map[string]string) (Campaign, error) {
 		Cancelled: h["state"] != "active",
 		Paused:    h["paused"] == "1",
 		CreatedAt: millis(h["created"]),
+		Note:      h["note"],
+		NoteUntil: millis(h["note_until"]),
 		Deleting:  millis(h["deleting"]),
 		Counts: Counts{
 			Total: number(h["total"]), Waiting: number(h["waiting"]), Live: number(h["live"]),

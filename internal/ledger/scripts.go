@@ -48,7 +48,7 @@ type scripts struct {
 
 	retry, stop, erase *redis.Script
 
-	due, wake, rest *redis.Script
+	due, wake, rest, note *redis.Script
 
 	beat, approve, adopt *redis.Script
 }
@@ -59,7 +59,7 @@ func newScripts() scripts {
 		create: load(createSource), add: load(addSource), hold: load(holdSource), end: load(endSource),
 		claim: loadRedisScript(claimSource), placed: load(placedSource), release: load(releaseSource), seen: load(seenSource),
 		settle: load(settleSource), resolve: load(resolveSource), cancel: load(cancelSource),
-		due: load(dueSource), wake: load(wakeSource), rest: load(restSource),
+		due: load(dueSource), wake: load(wakeSource), rest: load(restSource), note: load(noteSource),
 		retry: load(retrySource), stop: load(stopSource), erase: load(eraseSource),
 		beat: loadRedisScript(beatSource), approve: loadRedisScript(approveSource), adopt: load(adoptSource),
 	}

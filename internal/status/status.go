@@ -133,6 +133,9 @@ func (r *Reader) of(ctx context.Context, c ledger.Campaign, lines []line.Info, a
 		if a.Changed() {
 			s.BlockedBy = append(s.BlockedBy, ledger.RedisChanged)
 		}
+		if c.NoteUntil.After(r.now()) {
+			s.BlockedBy = append(s.BlockedBy, c.Note)
+		}
 		s.BlockedBy = append(s.BlockedBy, blockedLines(c.Rules.Team, lines, r.now())...)
 		held, err := r.held(ctx, c)
 		if err != nil {

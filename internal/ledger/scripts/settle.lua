@@ -2,7 +2,8 @@
 -- KEYS: 1 campaign, 2 contact, 3 events
 -- ARGV: 1 contact id, 2 token, 3 outcome of the attempt ('' for an uncharged one), 4 '1' if charged, 5 '1' if the line failed,
 --   6 detail, 7 seen (JSON), 8 '1' if the contact's leg was connected,
---   9 what follows: 'final', 'again' or 'held', 10 contact's outcome if final, 11 ms from now to the next round, 12 reason why not sooner
+--   9 what follows: 'final', 'again' or 'held', 10 contact's outcome if final, 11 ms from now to the next round, 12 reason why not sooner,
+--   13 '1' if RingCentral refused the call
 -- Reply: {'ok', attempt (JSON), state, outcome, round, due} (given again when asked again) or {'gone'}
 local i, a = find(KEYS[2], ARGV[2])
 if not i then return {'gone'} end
@@ -25,6 +26,7 @@ if not a.ended then
     redis.call('HINCRBY', KEYS[2], 'un', 1)
   end
   if ARGV[5] == '1' then a.f = 1 end
+  if ARGV[13] == '1' then a.rf = 1 end
   save(KEYS[2], i, a)
   event(KEYS[3], 'settled', ARGV[1], a, ARGV[3] ~= '' and ARGV[3] or ARGV[6])
   if ARGV[9] == 'held' then
