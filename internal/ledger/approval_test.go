@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
@@ -145,5 +146,118 @@ func TestInfoForbidden(t *testing.T) {
 	var refused *RefusedError
 	if _, err := app.Claim(t.Context(), claimOf(campaign.Ref{Campaign: camp, Contact: "a", Token: "t2"}, 1)); !errors.As(err, &refused) || refused.Refusal != RefusedLive {
 		t.Errorf("second claim: %v, want refused: live", err)
+	}
+}
+
+// restarted is a Redis that was killed during a campaign with one contact, and a worker that has noticed it.
+func restarted(t *testing.T, slack, atMost time.Duration) (*bench, campaign.Ref, Approval) {
+	t.Helper()
+	b, server := newDurable(t)
+	ref := b.one()
+	b.beatNow()
+	server.Kill()
+	server.Restart()
+	a := b.beatNow()
+	if !a.Noticed.IsZero() || a.LineAgreed(claimOf(ref, 1).LineNumber) || a.TeamAgreed("") {
+		t.Fatalf("before it was noticed: %+v", a)
+	}
+	for range 2 { // the second worker's does not count
+		if err := b.Notice(b.ctx(), a.RunID, slack, atMost); err != nil {
+			t.Fatal(err)
+		}
+		atMost += time.Hour
+	}
+	return b, ref, b.beatNow()
+}
+
+func TestLineByLine(t *testing.T) {
+	t.Parallel()
+	b, ref, a := restarted(t, time.Minute, 10*time.Minute)
+	if a.Before.Sub(a.Noticed) != time.Minute || a.Until.Sub(a.Noticed) != 10*time.Minute {
+		t.Fatalf("noticed: %+v", a)
+	}
+	c := claimOf(ref, 1)
+	c.Team = "sales"
+	b.wantRefused(c, RefusedRedis)
+	if err := b.AgreeLines(b.ctx(), a.RunID, c.LineNumber, "+16505550009"); err != nil {
+		t.Fatal(err)
+	}
+	// The line dials, but another one of the team may have called this contact.
+	b.wantRefused(c, RefusedHeld)
+	due := b.contact("a").Due
+	a = b.beatNow()
+	if until, held := b.Held("sales", due); !held || !until.Equal(a.Until) || !a.LineAgreed(c.LineNumber) || a.TeamAgreed("sales") {
+		t.Errorf("held: %v until %v; %+v", held, until, a)
+	}
+	if _, held := b.Held("sales", a.Before.Add(time.Millisecond)); held {
+		t.Error("a contact that was due later is held")
+	}
+	for _, first := range []bool{true, false} {
+		if fresh, err := b.AgreeTeam(b.ctx(), a.RunID, "sales"); err != nil || fresh != first {
+			t.Errorf("agree: %v, %v, want %v", fresh, err, first)
+		}
+	}
+	b.beatNow()
+	if _, held := b.Held("sales", due); held {
+		t.Error("the contact is held although its team is agreed")
+	}
+	other := c
+	other.LineNumber = "+16505550002"
+	b.wantRefused(other, RefusedRedis)
+	if _, err := b.Claim(b.ctx(), c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDueLater: a contact that was not due when Redis changed cannot have been called without its knowing.
+func TestDueLater(t *testing.T) {
+	t.Parallel()
+	b, ref, a := restarted(t, -time.Hour, 10*time.Minute)
+	c := claimOf(ref, 1)
+	c.Team = "sales"
+	if err := b.AgreeLines(b.ctx(), a.RunID, c.LineNumber); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Claim(b.ctx(), c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAgreementIsForOneProcess: what was agreed for one Redis is nothing for the next.
+func TestAgreementIsForOneProcess(t *testing.T) {
+	t.Parallel()
+	b, server := newDurable(t)
+	ref := b.one()
+	b.beatNow()
+	var stale string
+	for i := range 2 {
+		server.Kill()
+		server.Restart()
+		a := b.beatNow()
+		if i == 1 && (a.LineAgreed(claimOf(ref, 1).LineNumber) || !a.Noticed.IsZero()) {
+			t.Errorf("after the second restart: %+v", a)
+		}
+		b.wantRefused(claimOf(ref, 1), RefusedRedis)
+		if err := b.Notice(b.ctx(), a.RunID, time.Minute, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if i == 1 {
+			if err := b.AgreeLines(b.ctx(), stale, claimOf(ref, 1).LineNumber); !errors.Is(err, ErrOtherRedis) {
+				t.Errorf("agree for the Redis before: %v", err)
+			}
+			b.wantRefused(claimOf(ref, 1), RefusedRedis)
+			break
+		}
+		if err := b.AgreeLines(b.ctx(), a.RunID, claimOf(ref, 1).LineNumber); err != nil {
+			t.Fatal(err)
+		}
+		b.wantRefused(claimOf(ref, 1), RefusedHeld)
+		stale = a.RunID
+	}
+	a := b.beatNow()
+	b.approve(a.RunID, true)
+	b.claim(ref, 1)
+	if a := b.beatNow(); a.Changed() || !a.LineAgreed("any") || !a.TeamAgreed("any") {
+		t.Errorf("after the approval: %+v", a)
 	}
 }

@@ -75,8 +75,10 @@ const (
 	RefusedRules      Refusal = "rules"      // the campaign's rules are no longer those that the gate went by
 	RefusedLine       Refusal = "line"       // something else occupies the line, or it rests
 
-	// RefusedRedis: this Redis is not the one that was approved, and may have lost claims; see Approval.
+	// RefusedRedis: this Redis is not the one that was approved, and the line's calls were not compared yet; see Approval.
 	RefusedRedis Refusal = "redis_changed"
+	// RefusedHeld: the line may dial, but another one of the team may have called the contact; see Approval.
+	RefusedHeld Refusal = "redis_held"
 )
 
 // RefusedError is returned by Claim: nothing was claimed and nothing may be dialled.

@@ -50,6 +50,7 @@ type Ledger struct {
 	rdb     redis.UniversalClient
 	scripts scripts
 	known   atomic.Pointer[Approval] // what Beat last saw approved
+	beaten  atomic.Pointer[Approval] // what Beat saw last
 }
 
 // New returns a ledger on a Redis client. The client stays the caller's to close.

@@ -50,7 +50,7 @@ type scripts struct {
 
 	due, wake, rest, note *redis.Script
 
-	beat, approve, adopt *redis.Script
+	beat, notice, agree, approve, adopt *redis.Script
 }
 
 func newScripts() scripts {
@@ -61,7 +61,7 @@ func newScripts() scripts {
 		settle: load(settleSource), resolve: load(resolveSource), cancel: load(cancelSource),
 		due: load(dueSource), wake: load(wakeSource), rest: load(restSource), note: load(noteSource),
 		retry: load(retrySource), stop: load(stopSource), erase: load(eraseSource),
-		beat: loadRedisScript(beatSource), approve: loadRedisScript(approveSource), adopt: load(adoptSource),
+		beat: loadRedisScript(beatSource), notice: loadRedisScript(noticeSource), agree: loadRedisScript(agreeSource), approve: loadRedisScript(approveSource), adopt: load(adoptSource),
 	}
 }
 
