@@ -294,6 +294,7 @@ func (t *try) claim(ctx context.Context, within time.Duration) (campaign.Attempt
 	a, err := t.Ledger.Claim(ctx, ledger.Claim{
 		Ref: t.seat.Ref(), Round: t.round.N, Number: t.rec.Contact.Number(), Line: l.Name, LineNumber: l.Number,
 		Extension: l.Extension.Key, SendWithin: within, Rules: t.campaign.Revision,
+		Team: t.campaign.Rules.Team,
 	})
 	if paused := <-pause; err == nil {
 		err = paused
@@ -321,6 +322,8 @@ func (t *try) unclaimed(ctx context.Context, slot ratelimit.Slot, err error) (*P
 		return nil, back //nolint:wrapcheck // it says what is wrong
 	case refused.Refusal == ledger.RefusedRedis:
 		return &PutOff{After: t.scaled(5 * time.Second), Reason: ledger.RedisChanged}, nil
+	case refused.Refusal == ledger.RefusedHeld:
+		return &PutOff{After: t.scaled(5 * time.Second), Reason: ledger.RedisHolds}, nil
 	case refused.Refusal == ledger.RefusedNotDue, refused.Refusal == ledger.RefusedVoid, refused.Refusal == ledger.RefusedLine:
 		return &PutOff{After: time.Second, Reason: "not due yet"}, nil
 	}

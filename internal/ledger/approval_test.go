@@ -212,7 +212,8 @@ func TestLineByLine(t *testing.T) {
 // TestDueLater: a contact that was not due when Redis changed cannot have been called without its knowing.
 func TestDueLater(t *testing.T) {
 	t.Parallel()
-	b, ref, a := restarted(t, -time.Hour, 10*time.Minute)
+	const year = 366 * 24 * time.Hour
+	b, ref, a := restarted(t, -100*year, 10*time.Minute)
 	c := claimOf(ref, 1)
 	c.Team = "sales"
 	if err := b.AgreeLines(b.ctx(), a.RunID, c.LineNumber); err != nil {

@@ -96,6 +96,7 @@ type Claim struct {
 	Extension  string
 	SendWithin time.Duration // how long after the claim the POST may still be sent
 	Rules      Revision      // that the gate went by; "" for any
+	Team       string        // the campaign's
 }
 
 // Claim claims the contact's next attempt. A *RefusedError means that there must be no call. After any other error it is
@@ -105,7 +106,7 @@ func (l *Ledger) Claim(ctx context.Context, c Claim) (campaign.Attempt, error) {
 	reply, err := l.run(ctx, l.scripts.claim,
 		[]string{keyCampaign(name), keyContact(name, id), keyDNC, keyEvents(name), keyRedis, LineKey(c.LineNumber)},
 		id, c.Ref.Token, c.Round, c.Number, c.Line, c.LineNumber, c.Extension, c.SendWithin.Milliseconds(), l.approvedKnown(),
-		string(c.Rules), name)
+		string(c.Rules), name, c.Team)
 	if err != nil {
 		return campaign.Attempt{}, wrap("claim", err)
 	}

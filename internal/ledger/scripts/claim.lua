@@ -2,21 +2,18 @@
 -- KEYS: 1 campaign, 2 contact, 3 dnc, 4 events, 5 redis, 6 line
 -- ARGV: 1 contact id, 2 token, 3 round, 4 number, 5 line's name, 6 line's number, 7 extension, 8 ms within which the POST must be sent,
 --   9 run id of the Redis that the caller last saw approved ('' for none), 10 revision of the rules that the gate went by ('' for any),
---   11 campaign
+--   11 campaign, 12 its team
 -- Reply: {'claimed', attempt (JSON)} or {reason}: 'gone', 'void', 'settled', 'live', 'round', 'not_due', 'cancelled', 'ended', 'suppressed',
---   'redis_changed' (a Redis that may have lost claims: even one that it still has is not to be sent), 'rules' (they changed),
---   'line' (something else has the line)
+--   'redis_changed' and 'redis_held' (a Redis that may have lost claims: even one that it still has is not to be sent; see
+--   redis.lua), 'rules' (they changed), 'line' (something else has the line)
 -- The line is the token's from then on, if it was not before: a line has one call.
 -- Asked again with a token that has its attempt, it gives that attempt again.
-local approved = redis.call('HGET', KEYS[5], 'run_id') or ARGV[9]
-if approved ~= '' then
-  local current = run_id()
-  if current ~= '' and current ~= approved then return {'redis_changed'} end
-end
+local c = redis.call('HMGET', KEYS[2], 's', 'r', 'd', 'n')
+local refused = refusal(KEYS[5], ARGV[9], ARGV[6], ARGV[12], tonumber(c[3] or '0'))
+if refused then return {refused} end
 local _, mine = find(KEYS[2], ARGV[2])
 if mine then return {'claimed', cjson.encode(mine)} end
 if redis.call('HEXISTS', KEYS[2], 'v:' .. ARGV[2]) == 1 then return {'void'} end
-local c = redis.call('HMGET', KEYS[2], 's', 'r', 'd', 'n')
 if not c[1] then return {'gone'} end
 if c[1] == 'placing' or c[1] == 'live' then return {'live'} end
 if c[1] ~= 'waiting' then return {'settled'} end
