@@ -16,8 +16,8 @@ var clearSource string
 
 var clearScript = redis.NewScript(clearSource)
 
-// clearPage is how many tasks one script deletes at most. Redis serves nobody else meanwhile: about 2 ms.
-const clearPage = 500
+// clearPage is how many tasks one script deletes at most. Redis serves nobody else meanwhile: about 1 ms.
+const clearPage = 200
 
 // Cancel ends a campaign for good and says how many contacts it ended. Calls that are live go on. Where it is interrupted,
 // a worker finishes it.
@@ -37,12 +37,20 @@ func Cancel(ctx context.Context, rdb redis.UniversalClient, campaign string) (in
 func Clear(ctx context.Context, rdb redis.UniversalClient, campaign string) error {
 	first, again := Queues(campaign)
 	for _, queue := range []string{first, again} {
-		for _, set := range []string{asynqkeys.Pending(queue), asynqkeys.Scheduled(queue), asynqkeys.Retry(queue)} {
-			for left := 1; left > 0; {
-				var err error
-				if left, err = clearScript.Run(ctx, rdb, []string{set}, asynqkeys.Tasks(queue), clearPage).Int(); err != nil {
-					return fmt.Errorf("empty queue %s: %w", queue, err)
-				}
+		if err := clearSets(ctx, rdb, queue, asynqkeys.Pending, asynqkeys.Scheduled, asynqkeys.Retry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clearSets deletes all tasks of some of a queue's lists and sets of ids.
+func clearSets(ctx context.Context, rdb redis.UniversalClient, queue string, sets ...func(queue string) string) error {
+	for _, set := range sets {
+		for left := 1; left > 0; {
+			var err error
+			if left, err = clearScript.Run(ctx, rdb, []string{set(queue)}, asynqkeys.Tasks(queue), clearPage).Int(); err != nil {
+				return fmt.Errorf("empty queue %s: %w", queue, err)
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package tasks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -40,16 +39,20 @@ func finishDelete(ctx context.Context, rdb redis.UniversalClient, campaign strin
 		n += len(contacts)
 		return eraseTasks(ctx, rdb, campaign, contacts)
 	})
-	return n, err
+	if err != nil {
+		return n, err
+	}
+	// An import that ran into the deletion may have enqueued after its queue was deleted. What comes later still, a worker
+	// deletes.
+	return n, eraseQueues(ctx, rdb, campaign)
 }
 
 // handedOver waits until no handler has a task of the campaign: a worker stops serving it within a second or two.
 func handedOver(ctx context.Context, rdb redis.UniversalClient, campaign string) error {
 	first, again := Queues(campaign)
-	ctx, cancel := context.WithTimeout(ctx, handOver)
-	defer cancel()
+	late := time.NewTimer(handOver)
+	defer late.Stop()
 	for {
-		// Not the Inspector, which fails on a queue some of whose tasks are gone.
 		active := int64(0)
 		for _, queue := range []string{first, again} {
 			n, err := rdb.LLen(ctx, asynqkeys.Active(queue)).Result()
@@ -63,10 +66,9 @@ func handedOver(ctx context.Context, rdb redis.UniversalClient, campaign string)
 		}
 		select {
 		case <-time.After(100 * time.Millisecond):
+		case <-late.C:
+			return nil // of a worker that was killed: nobody lets go of it
 		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return nil // of a worker that was killed: nobody lets go of it
-			}
 			return ctx.Err() //nolint:wrapcheck // of the caller
 		}
 	}
@@ -88,10 +90,16 @@ func eraseTasks(ctx context.Context, rdb redis.UniversalClient, campaign string,
 	return nil
 }
 
-// eraseQueues deletes all that Asynq keeps of the campaign's queues. Its own DeleteQueue refuses a queue with tasks that a
-// killed worker holds, and leaves completed tasks, the pause mark and the statistics behind.
+// eraseQueues deletes all that Asynq keeps of the campaign's queues, in small steps. Its own DeleteQueue refuses a queue with
+// tasks that a killed worker holds, and leaves completed tasks, the pause mark and the statistics behind.
 func eraseQueues(ctx context.Context, rdb redis.UniversalClient, campaign string) error {
 	first, again := Queues(campaign)
+	for _, queue := range []string{first, again} {
+		if err := clearSets(ctx, rdb, queue, asynqkeys.Pending, asynqkeys.Active, asynqkeys.Scheduled, asynqkeys.Retry,
+			asynqkeys.Archived, asynqkeys.Completed); err != nil {
+			return err
+		}
+	}
 	now := time.Now()
 	_, err := rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for _, queue := range []string{first, again} {

@@ -102,7 +102,7 @@ func (s *Server) start(ctx context.Context) (*asynq.Server, error) {
 
 // open lists the campaigns that are open.
 func (s *Server) open(ctx context.Context) ([]string, error) {
-	all, err := s.ledger.Campaigns(ctx)
+	all, err := s.ledger.OpenCampaigns(ctx)
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it says what is wrong
 	}

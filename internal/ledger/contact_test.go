@@ -232,13 +232,13 @@ func TestCancelWaitingGoesOnWhereItWasInterrupted(t *testing.T) {
 		}
 	}})
 	n, err := b.CancelWaiting(ctx, camp)
-	if !errors.Is(err, context.Canceled) || n != 498 {
-		t.Fatalf("interrupted: %d, %v; want the 498 of the first page and context.Canceled", n, err)
+	if !errors.Is(err, context.Canceled) || n != stepSize-2 {
+		t.Fatalf("interrupted: %d, %v; want the %d of the first step and context.Canceled", n, err, stepSize-2)
 	}
 	b.check()
 	n, err = b.CancelWaiting(b.ctx(), camp)
-	if n != 700 || err != nil {
-		t.Fatalf("second: %d, %v; want the other 700", n, err)
+	if want := 1200 - stepSize; n != want || err != nil {
+		t.Fatalf("second: %d, %v; want the other %d", n, err, want)
 	}
 	b.check()
 	if n, err = b.CancelWaiting(b.ctx(), camp); n != 0 || err != nil {

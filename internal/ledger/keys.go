@@ -6,6 +6,7 @@ const (
 	keyCampaigns = "ringqueue:{ledger}:campaigns"
 	keyOpen      = "ringqueue:{ledger}:open" // scripts/lib.lua has it too
 	keyEnded     = "ringqueue:{ledger}:ended"
+	keyDeleted   = "ringqueue:{ledger}:deleted"
 	keyDNC       = "ringqueue:{ledger}:dnc"
 	keyIDKey     = "ringqueue:{ledger}:id-key"
 	keyDue       = "ringqueue:{ledger}:due"

@@ -226,10 +226,13 @@ func (l *Ledger) stop(ctx context.Context, name, state string) (Incarnation, err
 	return Incarnation(reply[1]), nil
 }
 
-// CancelWaiting ends the waiting contacts of a cancelled campaign and says how many it ended. It may be repeated, and
-// goes on where an interrupted one stopped.
+// stepSize is how many contacts one script ends or deletes at most. Redis serves nobody else meanwhile: 2 to 4 ms.
+const stepSize = 200
+
+// CancelWaiting ends the waiting contacts of a cancelled campaign, in small steps, and says how many it ended. It may be
+// repeated, and goes on where an interrupted one stopped.
 func (l *Ledger) CancelWaiting(ctx context.Context, name string) (int, error) {
-	const page = 500
+	const page = stepSize
 	ended := 0
 	for from := int64(0); ; from += page {
 		ids, err := l.rdb.LRange(ctx, keyOrder(name), from, from+page-1).Result()

@@ -15,12 +15,14 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 
+	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/cli"
 	"github.com/ringqueue/ringqueue/internal/dial"
 	"github.com/ringqueue/ringqueue/internal/failover"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/line"
 	"github.com/ringqueue/ringqueue/internal/metrics"
+	"github.com/ringqueue/ringqueue/internal/reconcile"
 	"github.com/ringqueue/ringqueue/internal/redisclock"
 	"github.com/ringqueue/ringqueue/internal/schedule"
 	"github.com/ringqueue/ringqueue/internal/settings"
@@ -38,9 +40,10 @@ type Worker struct {
 	failover *failover.Guard
 	runner   *schedule.Runner
 	server   *tasks.Server
-	sweeper  *tasks.Sweeper
 	clock    *redisclock.Clock
 	creds    settings.Credentials
+
+	reconciler *reconcile.Reconciler
 
 	ready atomic.Bool // RingCentral has accepted the credentials
 
@@ -105,7 +108,10 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 			Redis: rdb, Ledger: led, Lines: pool, Size: len(lines), Rounds: dialer, Skew: clock.Skew, Log: log,
 			Every: max(scaled(500*time.Millisecond), 50*time.Millisecond),
 		}),
-		sweeper: tasks.NewSweeper(rdb, led, producer, log, tasks.SweepTiming{}),
+		reconciler: reconcile.New(reconcile.Config{
+			Redis: rdb, Ledger: led, Tasks: tasks.NewInspector(rdb, producer), Settler: book, Log: log,
+			Held: func(ctx context.Context) ([]campaign.Ref, error) { return line.Held(ctx, rdb) },
+		}),
 	}, nil
 }
 
@@ -199,7 +205,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.ready.Store(true)
 	guarding.Go(func() { w.checkPermissions(guardCtx) })
 	guarding.Go(func() { w.runner.Run(guardCtx) })
-	guarding.Go(func() { w.sweeper.Run(guardCtx) })
+	guarding.Go(func() { w.reconciler.Run(guardCtx) })
 	if len(w.pool.Held()) == 0 {
 		w.log.Info().Msg("other workers have all lines; standing by")
 	}
