@@ -106,11 +106,9 @@ func (s *Server) open(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it says what is wrong
 	}
-	var names []string
+	names := make([]string, 0, len(all))
 	for _, c := range all {
-		if c.Counts.Open() {
-			names = append(names, c.Rules.Name)
-		}
+		names = append(names, c.Rules.Name)
 	}
 	return names, nil
 }

@@ -22,6 +22,8 @@ import (
 	"github.com/ringqueue/ringqueue/internal/console/auth"
 	"github.com/ringqueue/ringqueue/internal/dial"
 	"github.com/ringqueue/ringqueue/internal/ledger"
+	"github.com/ringqueue/ringqueue/internal/line"
+	"github.com/ringqueue/ringqueue/internal/reconcile"
 	"github.com/ringqueue/ringqueue/internal/redistest"
 	"github.com/ringqueue/ringqueue/internal/status"
 	"github.com/ringqueue/ringqueue/tasks"
@@ -275,11 +277,15 @@ func TestMonitorButtons(t *testing.T) {
 		t.Errorf("counts %+v, %v", c.Counts, err)
 	}
 	// Asynq deletes a task by its id wherever it is, so a forged request can delete one that waits (above: that of c0). The
-	// sweeper enqueues it again.
+	// reconciler enqueues it again.
 	sweeping, stop := context.WithCancel(ctx)
 	swept := make(chan struct{})
 	go func() {
-		tasks.NewSweeper(r.rdb, r.ledger, r.producer, zerolog.Nop(), tasks.SweepTiming{Every: 100 * time.Millisecond}).Run(sweeping)
+		reconcile.New(reconcile.Config{
+			Redis: r.rdb, Ledger: r.ledger, Tasks: tasks.NewInspector(r.rdb, r.producer), Settler: dial.NewBook(r.ledger, r.producer, time.Now),
+			Log: zerolog.Nop(), Timing: reconcile.Timing{Every: 100 * time.Millisecond},
+			Held: func(ctx context.Context) ([]campaign.Ref, error) { return line.Held(ctx, r.rdb) },
+		}).Run(sweeping)
 		close(swept)
 	}()
 	defer func() {

@@ -28,6 +28,8 @@ type Ledger interface {
 	Claim(ctx context.Context, c ledger.Claim) (campaign.Attempt, error)
 	Release(ctx context.Context, ref campaign.Ref, reason string) (ledger.Claimed, error)
 	Placed(ctx context.Context, ref campaign.Ref, ringOutID string) (campaign.Attempt, error)
+	// Held says whether a Claim of a team's contact would be refused since another line may have called it, and until when.
+	Held(team string, due time.Time) (until time.Time, held bool)
 }
 
 // Pauses says whether a campaign is paused; *tasks.Pauses is one.
@@ -147,6 +149,9 @@ func (d *Dialer) step(ctx context.Context, r Round) (Result, error) {
 			return nil, err //nolint:wrapcheck // as above
 		}
 	}
+	if _, held := d.Ledger.Held(c.Rules.Team, rec.Due); held {
+		return d.redisHolds(), nil
+	}
 	crash.Point("gate")
 	seat, err := d.Lines.Acquire(ctx, line.Request{
 		Team: c.Rules.Team, Campaign: r.Campaign, Contact: r.Contact, Priority: c.Rules.Priority, Again: r.N > 1,
@@ -194,6 +199,11 @@ func (d *Dialer) look(ctx context.Context, r Round) (ledger.Record, ledger.Campa
 	return rec, c, c.Rules.Gate(campaign.Situation{
 		Cancelled: c.Cancelled, Paused: paused, Suppressed: suppressed, Contact: rec.Contact, DueAt: rec.Due,
 	}, d.Now()), nil
+}
+
+// redisHolds puts off a contact that may have been called before Redis was restarted. Most of its campaign's are so.
+func (d *Dialer) redisHolds() PutOff {
+	return PutOff{After: d.scaled(5 * time.Second), Reason: ledger.RedisHolds, Campaign: d.scaled(2 * time.Second)}
 }
 
 // closed carries out a gate that is not open.
@@ -323,7 +333,8 @@ func (t *try) unclaimed(ctx context.Context, slot ratelimit.Slot, err error) (*P
 	case refused.Refusal == ledger.RefusedRedis:
 		return &PutOff{After: t.scaled(5 * time.Second), Reason: ledger.RedisChanged}, nil
 	case refused.Refusal == ledger.RefusedHeld:
-		return &PutOff{After: t.scaled(5 * time.Second), Reason: ledger.RedisHolds}, nil
+		holds := t.redisHolds()
+		return &holds, nil
 	case refused.Refusal == ledger.RefusedNotDue, refused.Refusal == ledger.RefusedVoid, refused.Refusal == ledger.RefusedLine:
 		return &PutOff{After: time.Second, Reason: "not due yet"}, nil
 	}
