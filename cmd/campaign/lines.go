@@ -72,7 +72,8 @@ func newLines() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.AddCommand(
 		newLinesSet("pause NAME", "Give a line's agent a break; a call that is live goes on", "%s has a break; `campaign lines resume %[1]s` ends it\n", line.Pause),
-		newLinesSet("resume NAME", "End an agent's break", "%s is called again\n", line.Resume))
+		newLinesSet("resume NAME", "End an agent's break", "%s is called again\n", line.Resume),
+		newLinesApprove())
 	return cmd
 }
 

@@ -2,8 +2,11 @@ package cli
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/ringqueue/ringqueue/internal/redisurl"
 )
 
 // explainedError says in plain words what a Redis error means and what to do.
@@ -24,6 +27,8 @@ func Explain(err error) error {
 	}
 	text := ""
 	switch {
+	case errors.Is(err, redisurl.ErrScripts), refusesScripts(err.Error()):
+		text = redisurl.ErrScripts.Error()
 	case redis.IsOOMError(err):
 		text = "Redis is out of memory and stores nothing more: raise maxmemory in its settings (0 is no limit)"
 	case redis.IsReadOnlyError(err):
@@ -38,4 +43,15 @@ func Explain(err error) error {
 		return err
 	}
 	return &explainedError{text: text, cause: err}
+}
+
+// refusesScripts tells by the words: Asynq hands on no more than those of its errors, and Redis has no code for this.
+func refusesScripts(text string) bool {
+	text = strings.ToLower(text)
+	for _, words := range []string{"undeclared key", "'eval' command", "'evalsha' command", "unknown command 'eval", "unknown command `eval"} {
+		if strings.Contains(text, words) {
+			return true
+		}
+	}
+	return false
 }

@@ -39,22 +39,23 @@ type pair struct {
 
 var errUnderWay = errors.New("a call is still being found out about whose contact RingCentral's records show with another one")
 
-// adopt finds the calls of which the ledger has no attempt, and holds their contacts.
-func (g *Guard) adopt(ctx context.Context, surveys []*survey) error {
+// adopt finds the calls of which the ledger has no attempt, and holds their contacts. It returns the surveys for which this is
+// to be repeated: a contact of theirs has a call under way.
+func (g *Guard) adopt(ctx context.Context, surveys []*survey) (later []*survey, err error) {
 	calls := callsOf(surveys)
 	if len(calls) == 0 {
-		return nil
+		return nil, nil
 	}
 	campaigns, err := g.ledger.Campaigns(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	index := indexOf(calls)
 	var pairs []pair
 	for _, c := range campaigns {
 		if c.Counts.Open() {
 			if pairs, err = g.match(ctx, c.Rules.Name, !c.Cancelled, index, pairs); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
@@ -64,27 +65,25 @@ func (g *Guard) adopt(ctx context.Context, surveys []*survey) error {
 		for _, c := range campaigns {
 			if !c.Counts.Open() {
 				if pairs, err = g.match(ctx, c.Rules.Name, false, index, pairs); err != nil {
-					return err
+					return nil, err
 				}
 			}
 		}
 		explain(pairs)
 	}
-	underWay := false
 	for _, c := range calls {
 		if !c.lost() {
 			continue
 		}
 		busy, err := g.hold(ctx, c)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		underWay = underWay || busy
+		if busy && !slices.Contains(later, c.of) {
+			later = append(later, c.of)
+		}
 	}
-	if underWay {
-		return errUnderWay
-	}
-	return nil
+	return later, nil
 }
 
 // callsOf lists the surveys' calls, the same call of two extensions once for each.

@@ -15,6 +15,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
+
+	"github.com/ringqueue/ringqueue/internal/redisurl"
 )
 
 // The oldest Redis that has what the scripts and Asynq need.
@@ -24,10 +26,17 @@ const (
 )
 
 // Check looks at how Redis is set up. An error says what must be changed before a worker may run; the log gets what a crash
-// of Redis means for claims. A Redis that does not tell, the one embedded for demos or one that forbids INFO, passes.
+// of Redis means for claims, and what the user may not do that would tell more. A Redis that does not tell, the one embedded
+// for demos or one that forbids INFO, passes; one that refuses scripts does not.
 func Check(ctx context.Context, rdb redis.UniversalClient, log zerolog.Logger) error {
+	switch err := redisurl.Probe(ctx, rdb); {
+	case errors.Is(err, redisurl.ErrScripts):
+		return err
+	case err != nil && redisurl.Refused(err):
+		log.Error().Err(err).Msg("Redis takes nothing at present: nothing is dialled until it does")
+	}
 	servers, err := look(ctx, rdb)
-	if refused(err) {
+	if redisurl.Refused(err) {
 		log.Warn().Err(err).Msg("Redis does not let the worker read INFO, so its settings are not checked, and a restart or a " +
 			"failover that loses claims is not noticed; allow it with `ACL SETUSER … +info +config|get`")
 		return nil
@@ -52,12 +61,6 @@ func Check(ctx context.Context, rdb redis.UniversalClient, log zerolog.Logger) e
 		}
 	}
 	return nil
-}
-
-// refused says whether Redis itself said no, as opposed to not answering.
-func refused(err error) bool {
-	var said redis.Error
-	return errors.As(err, &said) && !errors.Is(err, redis.Nil) && !redis.IsLoadingError(err) && !redis.IsReadOnlyError(err)
 }
 
 // server is what one Redis process says of itself; nil fields are not told.
@@ -103,7 +106,7 @@ func ask(ctx context.Context, rdb redis.Cmdable) (server, error) {
 	}
 	// Hosted ones forbid it.
 	set, err := rdb.ConfigGet(ctx, "appendfsync").Result()
-	if err != nil && !refused(err) {
+	if err != nil && !redisurl.Refused(err) {
 		return s, err
 	}
 	s.fsync = set["appendfsync"]

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -17,13 +16,16 @@ import (
 	"github.com/ringqueue/ringqueue/internal/line"
 )
 
-// Config is when a guard looks. Zero values get the defaults that are named.
+// Config is when a guard looks, and for how long it holds what. Zero values get the defaults that are named.
 type Config struct {
-	Every  time.Duration // between two looks at Redis; 5 s
-	LogLag time.Duration // after a change was noticed, until RingCentral's records have all calls from before it; 45 s
-	Retry  time.Duration // after a comparison that was not conclusive; 15 s
-	Slack  time.Duration // how far clocks and records may be off; 60 s
-	Recent time.Duration // a line that no worker has asked for in this time is not waited for; 10 min
+	Every   time.Duration // between two looks at Redis; 5 s
+	LogLag  time.Duration // after a change was noticed, until RingCentral's records have all calls from before it; 45 s
+	Retry   time.Duration // after a comparison that was not conclusive; 15 s. Each further one doubles it, up to 16 times
+	Slack   time.Duration // how far clocks and records may be off; 60 s
+	Recent  time.Duration // a line that nobody asked for since so long before the change had no call then; 10 min
+	HoldFor time.Duration // contacts wait for lines that may have called them; 10 min
+	Forget  time.Duration // a line that nobody has asked for in this time is not waited for any more; 24 h
+	Answer  time.Duration // RingCentral may take to tell of one extension's calls, with the waits for its quotas; 5 min
 }
 
 func (c Config) withDefaults() Config {
@@ -37,6 +39,9 @@ func (c Config) withDefaults() Config {
 	set(&c.Retry, 15*time.Second)
 	set(&c.Slack, time.Minute)
 	set(&c.Recent, 10*time.Minute)
+	set(&c.HoldFor, 10*time.Minute)
+	set(&c.Forget, 24*time.Hour)
+	set(&c.Answer, 5*time.Minute)
 	return c
 }
 
@@ -47,22 +52,21 @@ type Guard struct {
 	pool   *line.Pool
 	log    zerolog.Logger
 	cfg    Config
+
+	mu   sync.Mutex
+	held map[string]string // by line's number: why it is held
 }
 
 // New returns a guard. The ledger must be the one that the worker claims with: it remembers for both what was approved.
 func New(rdb redis.UniversalClient, l *ledger.Ledger, pool *line.Pool, log zerolog.Logger, cfg Config) *Guard {
-	return &Guard{rdb: rdb, ledger: l, pool: pool, log: log, cfg: cfg.withDefaults()}
+	return &Guard{rdb: rdb, ledger: l, pool: pool, log: log, cfg: cfg.withDefaults(), held: map[string]string{}}
 }
 
-// change is a Redis that is not the approved one.
-type change struct {
-	runID   string
-	noticed time.Time
-	busy    atomic.Bool // a comparison runs
-
-	// The comparison's own:
-	renewed map[string]bool // lines that were begun anew, by number
-	waiting string          // the lines that were waited for last
+// Held says why a line of this worker does not dial, as far as Redis is concerned; "" if nothing speaks against it.
+func (g *Guard) Held(number string) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.held[number]
 }
 
 // Run watches until ctx ends. It must end before the pool does.
@@ -79,97 +83,144 @@ func (g *Guard) Run(ctx context.Context) {
 			continue
 		case !a.Changed():
 			if current != nil {
-				g.log.Info().Msg("RingCentral's records were compared with the ledger: dialling goes on")
+				g.log.Info().Msg("RingCentral's records were compared with the ledger: all lines dial again")
 				current = nil
 			}
+			g.holdLines(current, a)
 			continue
 		case current == nil || current.runID != a.RunID:
-			current = &change{runID: a.RunID, noticed: time.Now(), renewed: map[string]bool{}}
+			current = newChange(a.RunID, g.pool.Held())
 			g.log.Warn().Time("last_seen", a.Seen).Dur("wait", g.cfg.LogLag).
-				Msg(ledger.RedisChanged + "; nothing is dialled meanwhile, live calls are tracked on")
+				Msg(ledger.RedisChanged + "; no line dials until its own calls were compared, live calls are tracked on")
 		}
-		// The ledger refuses anyway; this spares the quota of reservations and tells people why.
-		for _, l := range g.pool.Held() {
-			l.Extension.Hold(g.cfg.Every+g.cfg.Every/2, ledger.RedisChanged)
+		if a.Noticed.IsZero() {
+			if a, err = g.notice(ctx, a); err != nil {
+				if ctx.Err() == nil {
+					g.log.Error().Err(err).Msg("RingCentral's records not compared with the ledger yet; nothing is dialled")
+				}
+				continue
+			}
 		}
-		if time.Since(current.noticed) < g.cfg.LogLag || !current.busy.CompareAndSwap(false, true) {
+		g.holdLines(current, a)
+		if a.Now.Sub(a.Noticed) < g.cfg.LogLag {
 			continue
 		}
 		c := current
-		wg.Go(func() {
-			defer c.busy.Store(false)
-			if err := g.compare(ctx, c, a); err != nil && ctx.Err() == nil {
-				g.log.Error().Err(err).Dur("again_in", g.cfg.Retry).Msg("RingCentral's records not compared with the ledger yet; nothing is dialled")
-				sleep(ctx, g.cfg.Retry)
-			}
-		})
+		g.ask(ctx, &wg, c, a)
+		if err := g.conclude(ctx, c, a); err != nil && ctx.Err() == nil {
+			g.log.Error().Err(err).Msg("what was compared is not recorded yet")
+		}
 	}
 }
 
-// compare compares the lines that this worker has, and approves Redis if all others were compared too.
-func (g *Guard) compare(ctx context.Context, c *change, a ledger.Approval) error {
-	if err := Check(ctx, g.rdb, zerolog.Nop()); err != nil {
-		return err
+// notice records the change, and this worker's lines in a Redis that may have lost them, for all workers to wait for.
+func (g *Guard) notice(ctx context.Context, a ledger.Approval) (ledger.Approval, error) {
+	if err := g.pool.Publish(ctx); err != nil {
+		return a, err
 	}
+	if err := g.ledger.Notice(ctx, a.RunID, g.cfg.Slack, g.cfg.HoldFor); err != nil {
+		return a, err
+	}
+	return g.ledger.Approval(ctx)
+}
+
+// holdLines keeps the lines from being given out that the ledger would refuse: it spares the quota of reservations and tells
+// people why.
+func (g *Guard) holdLines(c *change, a ledger.Approval) {
+	held := map[string]string{}
+	free := map[*line.Extension]bool{} // of its lines one dials
+	lines := g.pool.Held()
+	for _, l := range lines {
+		if a.LineAgreed(l.Number) {
+			free[l.Extension] = true
+		} else {
+			held[l.Number] = c.why(l)
+		}
+	}
+	for _, l := range lines {
+		if why := held[l.Number]; why != "" && !free[l.Extension] {
+			l.Extension.Hold(g.cfg.Every+g.cfg.Every/2, why)
+		}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.held = held
+}
+
+// conclude lets go what needs not wait any more: the contacts of teams whose lines were all compared or whose time is up,
+// and all of Redis once every line was compared.
+func (g *Guard) conclude(ctx context.Context, c *change, a ledger.Approval) error {
 	lines, err := line.List(ctx, g.rdb)
 	if err != nil {
 		return err
 	}
-	var own []line.Line
-	for _, l := range g.pool.Held() {
-		agreed := slices.ContainsFunc(lines, func(i line.Info) bool { return i.Number == l.Number && i.Agreed == c.runID })
-		if !agreed {
-			own = append(own, l)
-		}
-	}
-	if len(own) > 0 {
-		if err := g.reconcile(ctx, own, c, a); err != nil {
-			return err
-		}
-		if lines, err = line.List(ctx, g.rdb); err != nil {
-			return err
-		}
-	}
-	var missing []string
+	missing := map[string][]string{} // names of the lines that are waited for, by team
 	for _, l := range lines {
-		if l.Agreed != c.runID && a.Now.Sub(l.Seen) < g.cfg.Recent {
-			missing = append(missing, l.Name)
+		names := missing[l.Team]
+		if g.waitsFor(l, a) {
+			names = append(names, l.Name)
+		}
+		missing[l.Team] = names
+	}
+	waiting := 0
+	for team, names := range missing {
+		waiting += len(names)
+		if a.TeamAgreed(team) || len(names) > 0 && a.Now.Before(a.Until) {
+			continue
+		}
+		fresh, err := g.ledger.AgreeTeam(ctx, c.runID, team)
+		if err != nil {
+			return err
+		}
+		if fresh && len(names) > 0 {
+			g.log.Error().Str("team", team).Strs("lines", names).Dur("after", g.cfg.HoldFor).
+				Msg("these lines' calls could not be compared with RingCentral's records in time: the contacts that they may have called are let go, " +
+					"and somebody whom they had just called may be called again; the lines stay held until RingCentral tells of their calls, or " +
+					"`campaign lines approve NAME`")
 		}
 	}
-	if len(missing) > 0 {
-		if waiting := strings.Join(missing, ", "); waiting != c.waiting {
-			c.waiting = waiting
-			g.log.Info().Str("lines", waiting).Msg("waiting until these lines' workers have compared RingCentral's records too")
-		}
+	if waiting > 0 {
+		c.tell(g.log, missing)
 		return nil
 	}
 	_, err = g.ledger.Approve(ctx, c.runID)
 	return err
 }
 
-// reconcile compares the records of the lines' extensions with the ledger and marks the lines as agreed. A line whose
-// extension could not be asked is left out; none is marked while a contact's call is still being found out about.
-func (g *Guard) reconcile(ctx context.Context, own []line.Line, c *change, a ledger.Approval) error {
-	surveys, failed := g.survey(ctx, own, a)
+// waitsFor says whether a line may have called somebody of whom Redis does not know, and can still tell.
+func (g *Guard) waitsFor(l line.Info, a ledger.Approval) bool {
+	return !a.LineAgreed(l.Number) && !l.Seen.Before(a.Seen.Add(-g.cfg.Recent)) && a.Now.Sub(l.Seen) < g.cfg.Forget
+}
+
+// reconcile compares surveys with the ledger and lets their lines dial. It returns those that were not conclusive yet, since
+// a contact's call is still being found out about.
+func (g *Guard) reconcile(ctx context.Context, c *change, surveys []*survey) (later []*survey, err error) {
+	if err := Check(ctx, g.rdb, zerolog.Nop()); err != nil {
+		return nil, err
+	}
 	// What this worker remembers of its lines comes first: calls that only it knows of would never end.
 	for _, s := range surveys {
 		for _, l := range s.lines {
 			if err := g.renew(ctx, l, s.Busy(l), c); err != nil {
-				return errors.Join(failed, err)
+				return nil, err
 			}
 		}
 	}
-	if err := g.adopt(ctx, surveys); err != nil {
-		return errors.Join(failed, err)
+	if later, err = g.adopt(ctx, surveys); err != nil {
+		return nil, err
 	}
+	var numbers []string
 	for _, s := range surveys {
 		for _, l := range s.lines {
-			if err := g.pool.Agree(ctx, l.Number, c.runID); err != nil {
-				return errors.Join(failed, err)
+			if !slices.Contains(later, s) {
+				numbers = append(numbers, l.Number)
 			}
 		}
 	}
-	return failed
+	if len(numbers) == 0 {
+		return later, nil
+	}
+	return later, g.ledger.AgreeLines(ctx, c.runID, numbers...)
 }
 
 // renew begins a line anew from its record, once; one whose agent is on a call is blocked if its record does not say so.
@@ -181,13 +232,13 @@ func (g *Guard) renew(ctx context.Context, l line.Line, busy bool, c *change) er
 			return err
 		}
 	}
-	if c.renewed[l.Number] && !blocked {
+	if !c.isStale(l.Number) && !blocked {
 		return nil
 	}
 	if err := g.pool.Renew(ctx, l.Number); err != nil {
 		return err
 	}
-	c.renewed[l.Number] = true
+	c.renewed(l.Number)
 	return nil
 }
 
@@ -199,46 +250,31 @@ type survey struct {
 	off       time.Duration // RingCentral's clock less Redis's
 }
 
-// survey asks RingCentral for all extensions at once. Its error is for those that did not answer.
-func (g *Guard) survey(ctx context.Context, own []line.Line, a ledger.Approval) ([]*survey, error) {
-	now, err := g.rdb.Time(ctx).Result()
+// survey asks RingCentral for the calls of an extension's lines.
+func (g *Guard) survey(ctx context.Context, lines []line.Line, a ledger.Approval) (*survey, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, g.cfg.Answer, fmt.Errorf("RingCentral has not told within %s", g.cfg.Answer))
+	defer cancel()
+	s := &survey{extension: lines[0].Extension, lines: lines}
+	now, err := g.ledger.Approval(ctx) // for Redis's clock
 	if err != nil {
-		return nil, fmt.Errorf("read Redis's clock: %w", err)
+		return nil, err
 	}
 	read := time.Now()
-	var all []*survey
-	for _, l := range own {
-		i := slices.IndexFunc(all, func(s *survey) bool { return s.extension == l.Extension })
-		if i < 0 {
-			i = len(all)
-			all = append(all, &survey{extension: l.Extension})
+	s.Survey, err = s.extension.Survey(ctx, func(server time.Time) time.Time {
+		s.off = server.Sub(now.Now.Add(time.Since(read)))
+		return a.Seen.Add(s.off - g.cfg.Slack)
+	})
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.DeadlineExceeded) {
+			err = cause
 		}
-		all[i].lines = append(all[i].lines, l)
+		return nil, err
 	}
-	errs := make([]error, len(all))
-	var wg sync.WaitGroup
-	for i, s := range all {
-		wg.Go(func() {
-			s.Survey, errs[i] = s.extension.Survey(ctx, func(server time.Time) time.Time {
-				s.off = server.Sub(now.Add(time.Since(read)))
-				return a.Seen.Add(s.off - g.cfg.Slack)
-			})
-		})
+	if len(s.Gaps) > 0 {
+		g.log.Error().Str("line", lines[0].Name).Str("why", strings.Join(s.Gaps, "; ")).
+			Msg("calls that Redis may have lost cannot be looked for on this line: somebody whom it has just called may be called again")
 	}
-	wg.Wait()
-	var answered []*survey
-	for i, s := range all {
-		if errs[i] != nil {
-			errs[i] = fmt.Errorf("line %s: %w", s.lines[0].Name, errs[i])
-			continue
-		}
-		answered = append(answered, s)
-		if len(s.Gaps) > 0 {
-			g.log.Error().Str("line", s.lines[0].Name).Str("why", strings.Join(s.Gaps, "; ")).
-				Msg("calls that Redis may have lost cannot be looked for on this line: somebody whom it has just called may be called again")
-		}
-	}
-	return answered, errors.Join(errs...)
+	return s, nil
 }
 
 func sleep(ctx context.Context, d time.Duration) {

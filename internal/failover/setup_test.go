@@ -45,6 +45,7 @@ type world struct {
 	sim    *ringouttest.Simulator
 	url    string
 	log    buffer
+	hold   time.Duration // settings.Worker's FailoverHold
 	nextID int
 }
 
@@ -93,7 +94,13 @@ func idOf(number string) string { return "c" + number[8:] }
 // enqueue adds a contact.
 func (w *world) enqueue(number string) {
 	w.t.Helper()
-	rules := campaign.Default(camp).Faster(scale)
+	w.enqueueIn(campaign.Default(camp), number)
+}
+
+// enqueueIn adds a contact to a campaign.
+func (w *world) enqueueIn(rules campaign.Rules, number string) {
+	w.t.Helper()
+	rules = rules.Faster(scale)
 	rules.CallingHours = campaign.Hours{Always: true}
 	w.nextID++
 	people := list{{ID: idOf(number), Row: w.nextID, Numbers: []string{number}}}
@@ -105,12 +112,18 @@ func (w *world) enqueue(number string) {
 // work starts a worker for lines and returns what stops it.
 func (w *world) work(numbers ...string) (stop func()) {
 	w.t.Helper()
+	return w.workFor(func(string) string { return "default" }, numbers...)
+}
+
+// workFor is work with lines of several teams.
+func (w *world) workFor(team func(number string) string, numbers ...string) (stop func()) {
+	w.t.Helper()
 	set := settings.Worker{
 		Credentials:  settings.Credentials{Server: w.url, ClientID: "id", ClientSecret: "secret"},
-		PollInterval: 3 * time.Second, CoolDown: time.Minute,
+		PollInterval: 3 * time.Second, CoolDown: time.Minute, FailoverHold: w.hold,
 	}
 	for _, n := range numbers {
-		set.Lines = append(set.Lines, settings.Line{Name: "line" + n[len(n)-1:], Number: n, Team: "default", JWT: settings.Secret("jwt-" + n)})
+		set.Lines = append(set.Lines, settings.Line{Name: "line" + n[len(n)-1:], Number: n, Team: team(n), JWT: settings.Secret("jwt-" + n)})
 	}
 	rdb := w.redis.Client(w.t)
 	wk, err := worker.New(rdb, set, zerolog.New(&w.log), scale)
@@ -188,7 +201,12 @@ func (w *world) answered(number string) {
 
 func (w *world) status() status.Status {
 	w.t.Helper()
-	s, err := status.NewReader(w.rdb).Read(w.t.Context(), camp)
+	return w.statusOf(camp)
+}
+
+func (w *world) statusOf(name string) status.Status {
+	w.t.Helper()
+	s, err := status.NewReader(w.rdb).Read(w.t.Context(), name)
 	if err != nil {
 		return status.Status{}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -73,14 +74,10 @@ func (e *Extension) Survey(ctx context.Context, since func(now time.Time) time.T
 
 // gap notes what may not be asked; false for an error that may pass.
 func (s *Survey) gap(err error, what string) bool {
-	switch {
-	case errors.Is(err, ringout.ErrForbidden):
-		s.Gaps = append(s.Gaps, "the app may not read "+what)
-	case errors.Is(err, ringout.ErrCredentials):
-		s.Gaps = append(s.Gaps, "RingCentral does not accept the extension's credentials")
-	default:
+	if !errors.Is(err, ringout.ErrForbidden) {
 		return false
 	}
+	s.Gaps = append(s.Gaps, "the app may not read "+what)
 	return true
 }
 
@@ -152,4 +149,23 @@ func (s Survey) Busy(l Line) bool {
 		certain = true
 	}
 	return !certain
+}
+
+// Live counts the calls on the extension that this worker tracks.
+func (e *Extension) Live() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.live
+}
+
+// Publish records which lines this worker has in its settings, in a Redis that may have lost it.
+func (p *Pool) Publish(ctx context.Context) error {
+	numbers := make([]any, 0, len(p.cfg.Lines))
+	for _, l := range p.cfg.Lines {
+		numbers = append(numbers, l.Number)
+	}
+	if err := p.store.rdb.SAdd(ctx, keyLines, numbers...).Err(); err != nil {
+		return fmt.Errorf("publish lines: %w", err)
+	}
+	return nil
 }

@@ -136,7 +136,7 @@ func TestSurveyWithoutPermission(t *testing.T) {
 		{map[string]error{"presence": ringout.ErrForbidden}, 1, false},
 		{map[string]error{"active": ringout.ErrForbidden, "log": ringout.ErrForbidden}, 2, false},
 		{map[string]error{"active": ringout.ErrForbidden}, 1, false},
-		{map[string]error{"presence": ringout.ErrCredentials, "active": ringout.ErrCredentials, "log": ringout.ErrCredentials}, 3, false},
+		{map[string]error{"presence": ringout.ErrCredentials}, 0, true}, // other credentials may come
 		{map[string]error{"presence": errors.New("503")}, 0, true},
 		{map[string]error{"active": errors.New("503")}, 0, true},
 		{map[string]error{"log": errors.New("503")}, 0, true},

@@ -33,7 +33,20 @@ type Metrics struct {
 	quotaWait *prometheus.HistogramVec
 	requests  *prometheus.HistogramVec
 	responses *prometheus.CounterVec
+	reader    *reader
 }
+
+// Why a line that a worker has does not dial, beside what its state says.
+const (
+	HeldByLogin = "login" // RingCentral does not let its extension log in
+	HeldByRedis = "redis" // Redis was restarted, and the line's calls are not compared yet
+)
+
+// HeldLine is a line that does not dial.
+type HeldLine struct{ Team, Line, Reason string }
+
+// WatchHeld says where to ask which lines are held. It is for the time before the metrics are served.
+func (m *Metrics) WatchHeld(held func() []HeldLine) { m.reader.held = held }
 
 // Config is what metrics are read from.
 type Config struct {
@@ -68,7 +81,8 @@ func New(cfg Config) *Metrics {
 			Name: "ringqueue_ringcentral_responses_total", Help: "RingCentral's answers by HTTP status; none where there was no answer.",
 		}, []string{"operation", "code"}),
 	}
-	m.registry.MustRegister(m.attempts, m.lineWait, m.quotaWait, m.requests, m.responses, newReader(cfg),
+	m.reader = newReader(cfg)
+	m.registry.MustRegister(m.attempts, m.lineWait, m.quotaWait, m.requests, m.responses, m.reader,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return m
 }

@@ -95,6 +95,7 @@ func TestMetrics(t *testing.T) {
 	m.QuotaWait(ringout.Heavy, time.Second)
 	m.Settled("sales", campaign.Attempt{Outcome: campaign.Busy})
 	m.Settled("sales", campaign.Attempt{Detail: "the agent did not answer"})
+	m.WatchHeld(func() []HeldLine { return []HeldLine{{Team: "sales", Line: "dave", Reason: HeldByLogin}} })
 	c := m.Calls(&fakeCalls{})
 	_, _ = c.Place(ctx, ringout.Call{To: "+12125550100"})
 	_, _ = c.Status(ctx, "s-1")
@@ -107,7 +108,7 @@ func TestMetrics(t *testing.T) {
 		`ringqueue_attempts_total{outcome="busy",team="sales"} 1`, `ringqueue_attempts_total{outcome="agent_failure",team="sales"} 1`,
 		`ringqueue_line_state{state="occupied",team="sales"} 1`, `ringqueue_line_state{state="paused",team="sales"} 1`,
 		`ringqueue_line_state{state="free",team="sales"} 0`, `ringqueue_line_state{state="suspended",team="sales"} 1`,
-		`ringqueue_live_calls{team="sales"} 1`,
+		`ringqueue_live_calls{team="sales"} 1`, `ringqueue_line_held{line="dave",reason="login",team="sales"} 1`,
 		`ringqueue_contacts{campaign="spring",state="waiting"} 2`, `ringqueue_contacts{campaign="spring",state="live"} 1`,
 		`ringqueue_unconfirmed_contacts 0`, `ringqueue_redis_up 1`, `ringqueue_guard_holding 0`, `ringqueue_asynq_tasks{state="archived"} 0`,
 		`ringqueue_quota_used_ratio{extension="0123456789ab",group="heavy"} 0.1`,

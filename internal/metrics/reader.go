@@ -45,7 +45,8 @@ var descriptions = []description{
 	{"ringqueue_redis_ping_seconds", "How long Redis took to answer.", nil},
 	{"ringqueue_redis_memory_used_ratio", "Share of Redis's maxmemory, or of its machine's memory, that is used.", nil},
 	{"ringqueue_asynq_tasks", "Tasks of campaigns that are not over, by Asynq's state; the same from every worker.", []string{"state"}},
-	{"ringqueue_guard_holding", "1 while nothing is dialled because Redis was restarted and is being compared with RingCentral's records.", nil},
+	{"ringqueue_guard_holding", "1 while lines or contacts are held because Redis was restarted and is being compared with RingCentral's records.", nil},
+	{"ringqueue_line_held", "1 for each line of this worker that does not dial because its login is refused or Redis was restarted.", []string{"team", "line", "reason"}},
 }
 
 // reader reads Redis when Prometheus asks.
@@ -54,6 +55,7 @@ type reader struct {
 	ledger  *ledger.Ledger
 	store   *schedule.Store
 	descs   map[string]*prometheus.Desc
+	held    func() []HeldLine // may be nil
 	mu      sync.Mutex
 	read    time.Time
 	metrics []prometheus.Metric
@@ -93,6 +95,12 @@ func (r *reader) Collect(to chan<- prometheus.Metric) {
 	for _, m := range r.metrics {
 		to <- m
 	}
+	if r.held == nil {
+		return
+	}
+	for _, l := range r.held() {
+		to <- prometheus.MustNewConstMetric(r.descs["ringqueue_line_held"], prometheus.GaugeValue, 1, l.Team, l.Line, l.Reason)
+	}
 }
 
 func (r *reader) add(name string, value float64, labels ...string) {
@@ -115,6 +123,9 @@ func (r *reader) readAll(ctx context.Context) error {
 
 func (r *reader) memory(ctx context.Context) error {
 	info, err := r.cfg.Redis.Info(ctx, "memory").Result()
+	if redis.IsPermissionError(err) {
+		return nil // the worker has said so at its start
+	}
 	if err != nil {
 		return err //nolint:wrapcheck // as above
 	}

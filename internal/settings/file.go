@@ -12,6 +12,8 @@ const (
 	minPoll     = 100 * time.Millisecond // time-scaled runs need less than RingCentral's quota allows
 	maxPoll     = time.Minute
 	maxCoolDown = 24 * time.Hour
+	minHold     = time.Minute
+	maxHold     = 24 * time.Hour
 	maxLines    = 10_000
 
 	nameTakes   = "1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit"
@@ -64,6 +66,11 @@ func (f *configFile) read(top campaign.Node) {
 		"cool_down": func(n campaign.Node) {
 			if d, ok := n.Duration(0, maxCoolDown); ok {
 				f.worker.CoolDown = d
+			}
+		},
+		"failover_hold": func(n campaign.Node) {
+			if d, ok := n.Duration(minHold, maxHold); ok {
+				f.worker.FailoverHold = d
 			}
 		},
 		"max_lines": func(n campaign.Node) {

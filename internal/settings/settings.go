@@ -32,6 +32,7 @@ const (
 	DefaultLine         = "default"
 	DefaultPollInterval = 3 * time.Second
 	DefaultCoolDown     = 5 * time.Minute
+	DefaultFailoverHold = 10 * time.Minute
 )
 
 // Credentials are those of the app at RingCentral.
@@ -71,13 +72,14 @@ type Worker struct {
 	PollInterval time.Duration // between looks at a call that rings
 	CoolDown     time.Duration // of a line after its own leg failed
 	MaxLines     int           // that one worker leases; 0: as many as there are
+	FailoverHold time.Duration // that contacts wait at most after Redis changed, for lines that may have called them
 }
 
 // String is the settings without secrets.
 func (w Worker) String() string {
-	return fmt.Sprintf("redis %s, server %s, lines %v, poll_interval %s, cool_down %s, max_lines %d",
+	return fmt.Sprintf("redis %s, server %s, lines %v, poll_interval %s, cool_down %s, max_lines %d, failover_hold %s",
 		redisurl.Redact(w.RedisURL), w.Credentials.Server, w.Lines,
-		campaign.FormatDuration(w.PollInterval), campaign.FormatDuration(w.CoolDown), w.MaxLines)
+		campaign.FormatDuration(w.PollInterval), campaign.FormatDuration(w.CoolDown), w.MaxLines, campaign.FormatDuration(w.FailoverHold))
 }
 
 // GoString is String.
@@ -95,7 +97,7 @@ func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
 // error, if any, is an *Error that tells everything which is wrong, without any secret.
 func Load(getenv func(string) string, dotenvPath, configPath string) (Worker, error) {
 	e := newEnvironment(getenv, dotenvPath)
-	w := Worker{PollInterval: DefaultPollInterval, CoolDown: DefaultCoolDown}
+	w := Worker{PollInterval: DefaultPollInterval, CoolDown: DefaultCoolDown, FailoverHold: DefaultFailoverHold}
 	w.RedisURL = e.redisURL()
 	w.Credentials = Credentials{
 		Server:       e.server(),

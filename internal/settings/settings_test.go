@@ -62,6 +62,7 @@ func TestLoadDefaults(t *testing.T) {
 		Lines:        []Line{{Name: "default", Number: "+16505550001", Team: "default", JWT: "eyJhbGciOi.default", JWTEnv: "RC_USER_JWT"}},
 		PollInterval: 3 * time.Second,
 		CoolDown:     5 * time.Minute,
+		FailoverHold: 10 * time.Minute,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
@@ -128,11 +129,11 @@ func TestLoadExamples(t *testing.T) {
 func TestLoadFileValues(t *testing.T) {
 	t.Parallel()
 	w, err := Load(env("A", "eyJhbGciOi.a"), "", write(t, "ringqueue.yaml",
-		"teams:\n  t:\n    lines: [{name: a, number: +16505550001, jwt_env: A}, {name: b, number: \"+16505550002\", jwt_env: A}]\npoll_interval: 100ms\ncool_down: 0\nmax_lines: 7\n"))
+		"teams:\n  t:\n    lines: [{name: a, number: +16505550001, jwt_env: A}, {name: b, number: \"+16505550002\", jwt_env: A}]\npoll_interval: 100ms\ncool_down: 0\nmax_lines: 7\nfailover_hold: 20m\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(w.Lines) != 2 || w.Lines[1].JWT != w.Lines[0].JWT || w.PollInterval != 100*time.Millisecond || w.CoolDown != 0 || w.MaxLines != 7 {
+	if len(w.Lines) != 2 || w.Lines[1].JWT != w.Lines[0].JWT || w.PollInterval != 100*time.Millisecond || w.CoolDown != 0 || w.MaxLines != 7 || w.FailoverHold != 20*time.Minute {
 		t.Errorf("got %v", w)
 	}
 	// A file without teams leaves the default line.

@@ -71,9 +71,7 @@ func (r *Reader) Overview(ctx context.Context) (Overview, error) {
 				s.BlockedBy = append(s.BlockedBy, "paused")
 			}
 			if s.Waiting > 0 {
-				if approval.Changed() {
-					s.BlockedBy = append(s.BlockedBy, ledger.RedisChanged)
-				}
+				s.BlockedBy = append(s.BlockedBy, redisHolds(s.Team, o.Lines, approval)...)
 				s.BlockedBy = append(s.BlockedBy, blockedLines(s.Team, o.Lines, o.At)...)
 				s.BlockedBy = append(s.BlockedBy, heldBy(c)...)
 			}

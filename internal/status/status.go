@@ -130,9 +130,7 @@ func (r *Reader) of(ctx context.Context, c ledger.Campaign, lines []line.Info, a
 		s.BlockedBy = append(s.BlockedBy, "paused: `campaign resume "+s.Name+"` goes on")
 	}
 	if s.Waiting > 0 {
-		if a.Changed() {
-			s.BlockedBy = append(s.BlockedBy, ledger.RedisChanged)
-		}
+		s.BlockedBy = append(s.BlockedBy, redisHolds(c.Rules.Team, lines, a)...)
 		if c.NoteUntil.After(r.now()) {
 			s.BlockedBy = append(s.BlockedBy, c.Note)
 		}

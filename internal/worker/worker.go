@@ -3,13 +3,13 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -41,11 +41,14 @@ type Worker struct {
 	runner   *schedule.Runner
 	server   *tasks.Server
 	clock    *redisclock.Clock
-	creds    settings.Credentials
 
 	reconciler *reconcile.Reconciler
 
-	ready atomic.Bool // RingCentral has accepted the credentials
+	logins  *logins
+	numbers map[string]bool // of the settings' lines
+
+	mu      sync.Mutex
+	probing *probe // the look at Redis that is under way; nil for none
 
 	// Metrics are what the worker counts.
 	Metrics *metrics.Metrics
@@ -67,6 +70,7 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 	counts := metrics.New(metrics.Config{Redis: rdb, Worker: name, Limiter: limiter, Extensions: keys, Log: log})
 	extensions := map[string]*line.Extension{}
 	lines := make([]line.Line, 0, len(set.Lines))
+	numbers := map[string]bool{}
 	for _, l := range set.Lines {
 		jwt := l.JWT.Reveal()
 		ext := extensions[jwt]
@@ -79,6 +83,7 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 			extensions[jwt] = ext
 		}
 		lines = append(lines, line.Line{Name: l.Name, Number: l.Number, Team: l.Team, Extension: ext})
+		numbers[l.Number] = true
 	}
 	led := ledger.New(rdb)
 	clock := redisclock.New(rdb)
@@ -95,12 +100,14 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 		Ledger: led, Follower: producer, Settler: book, Pauses: tasks.NewPauses(rdb), Lines: tasks.KeepPromises(dial.PoolLines(pool)),
 		Now: clock.Now, Timing: dial.Timing{LineRest: scaled(set.CoolDown), Scale: scale},
 	})
-	return &Worker{
+	w := &Worker{
 		Metrics: counts,
-		name:    name, rdb: rdb, log: log, pool: pool, creds: set.Credentials,
+		name:    name, rdb: rdb, log: log, pool: pool, numbers: numbers,
+		logins: newLogins(log, set.Credentials.Server, lines, pool.Held, scaled),
 		failover: failover.New(rdb, led, pool, log, failover.Config{
 			Every: max(scaled(5*time.Second), 250*time.Millisecond), LogLag: scaled(45 * time.Second), Retry: scaled(15 * time.Second),
 			Slack: max(scaled(time.Minute), 3*time.Second), Recent: max(scaled(10*time.Minute), 30*time.Second),
+			HoldFor: scaled(cmp.Or(set.FailoverHold, settings.DefaultFailoverHold)), Answer: max(scaled(5*time.Minute), 30*time.Second),
 		}),
 		runner: schedule.NewRunner(rdb, log, schedule.Config{}),
 		clock:  clock,
@@ -112,7 +119,9 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 			Redis: rdb, Ledger: led, Tasks: tasks.NewInspector(rdb, producer), Settler: book, Log: log,
 			Held: func(ctx context.Context) ([]campaign.Ref, error) { return line.Held(ctx, rdb) },
 		}),
-	}, nil
+	}
+	counts.WatchHeld(w.heldLines)
+	return w, nil
 }
 
 // Limits are RingCentral's usual quotas with windows shorter by scale.
@@ -156,22 +165,6 @@ func NewExtension(creds settings.Credentials, jwt string, limiter *ratelimit.Lim
 	return ext, nil
 }
 
-// Ready says whether the worker can work, and what to say of it: Redis answers, RingCentral has let it log in, and it has
-// lines, or others have them.
-func (w *Worker) Ready(ctx context.Context) (bool, string) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	switch {
-	case w.rdb.Ping(ctx).Err() != nil:
-		return false, "Redis does not answer"
-	case !w.ready.Load():
-		return false, "not logged in to RingCentral yet"
-	case len(w.pool.Held()) == 0:
-		return true, "standing by: other workers have all lines"
-	}
-	return true, "ok"
-}
-
 // Name is unique among processes, also after a restart.
 func (w *Worker) Name() string { return w.name }
 
@@ -197,48 +190,43 @@ func (w *Worker) Run(ctx context.Context) error {
 	var guarding sync.WaitGroup
 	guardCtx, stopGuard := context.WithCancel(ctx)
 	guarding.Go(func() { w.failover.Run(guardCtx) })
+	guarding.Go(func() { w.logins.run(guardCtx) })
 	defer guarding.Wait() // before the lines end
 	defer stopGuard()
-	if err := w.checkLogin(ctx); err != nil || ctx.Err() != nil {
+	// A line that cannot log in holds up nobody else: most are known of at once, and none is waited for for long.
+	select {
+	case <-w.logins.tried:
+	case <-time.After(firstLogins):
+	case err := <-w.logins.refused:
 		return err
+	case <-ctx.Done():
+		return nil
 	}
-	w.ready.Store(true)
+	serveCtx, stopServing := context.WithCancelCause(ctx)
+	defer stopServing(nil)
+	guarding.Go(func() {
+		select {
+		case err := <-w.logins.refused:
+			stopServing(err)
+		case <-guardCtx.Done():
+		}
+	})
 	guarding.Go(func() { w.checkPermissions(guardCtx) })
 	guarding.Go(func() { w.runner.Run(guardCtx) })
 	guarding.Go(func() { w.reconciler.Run(guardCtx) })
 	if len(w.pool.Held()) == 0 {
 		w.log.Info().Msg("other workers have all lines; standing by")
 	}
-	w.server.Run(ctx)
+	w.server.Run(serveCtx)
+	if err := context.Cause(serveCtx); ctx.Err() == nil && err != nil {
+		return err
+	}
 	w.log.Info().Msg("worker stops; live calls go on and the next worker takes them over")
 	return nil
 }
 
-// checkLogin logs in for each line that this worker has, so that wrong credentials are said at once and not by calls that
-// do not come.
-func (w *Worker) checkLogin(ctx context.Context) error {
-	checked := map[*line.Extension]bool{}
-	for _, l := range w.pool.Held() {
-		if checked[l.Extension] {
-			continue
-		}
-		checked[l.Extension] = true
-		err := l.Extension.Calls.Login(ctx)
-		var e *ringout.Error
-		switch {
-		case err == nil || ctx.Err() != nil:
-		case errors.Is(err, ringout.ErrCredentials):
-			return cli.Usage(fmt.Errorf("line %s: RingCentral does not accept the credentials: %w; check RC_APP_CLIENT_ID, "+
-				"RC_APP_CLIENT_SECRET and the line's JWT (RC_USER_JWT or its jwt_env)", l.Name, err))
-		case errors.As(err, &e) && e.Kind == ringout.Limited:
-			w.log.Warn().Err(err).Str("line", l.Name).Msg("RingCentral limits logins; trying again later")
-		default:
-			return fmt.Errorf("line %s: RingCentral at %s does not let the worker log in: %w; check the network and RC_SERVER_URL",
-				l.Name, w.creds.Server, err)
-		}
-	}
-	return nil
-}
+// firstLogins is how long the start waits for the first logins.
+const firstLogins = 5 * time.Second
 
 // checkPermissions says once if RingCentral's records may not be read: then every call whose answer is lost needs a person.
 func (w *Worker) checkPermissions(ctx context.Context) {
