@@ -26,7 +26,9 @@ type Client struct {
 	base    string            // no slash at its end
 	secrets []string          // of the config; never in an error
 	pooled  http.RoundTripper // for what may be repeated
-	fresh   http.RoundTripper // for Place and token requests, on connections of their own where that can be had
+	fresh   http.RoundTripper // for token requests, on connections of their own where that can be had
+	placing http.RoundTripper // for Place: likewise, and made before where Ready was called
+	spares  *spares           // nil: connections cannot be made before
 	jitter  func(time.Duration) time.Duration
 
 	mu      sync.Mutex
@@ -85,16 +87,17 @@ const (
 	activeCallsPath = extensionPath + "/active-calls"
 	callLogPath     = extensionPath + "/call-log"
 
-	tokenPath = "/restapi/oauth/token" //nolint:gosec // G101: a path, no credential
+	tokenPath  = "/restapi/oauth/token" //nolint:gosec // G101: a path, no credential
+	revokePath = "/restapi/oauth/revoke"
 )
 
 // Place starts a call (group Heavy). It sends at most one request, on a connection of its own where Config.Transport
-// allows, and never logs in: without a valid token it returns [ErrNotLoggedIn].
+// allows, which [Client.Ready] has made if that was called a moment ago, and never logs in: without a valid token it returns [ErrNotLoggedIn].
 //
 // Every error is an *[Error], whose Kind says what is known about the phones. A 401 is Refused and [ErrUnauthorized];
 // the token is then dropped, so that the next [Client.Login] gets a new one. An answer without a usable id is Unknown.
 func (c *Client) Place(ctx context.Context, call Call) (RingOut, error) {
-	const op = "place call"
+	const op = opPlace
 	body, err := call.encode()
 	if err != nil {
 		return RingOut{}, &Error{Op: op, Kind: NotSent, err: err}
@@ -105,7 +108,7 @@ func (c *Client) Place(ctx context.Context, call Call) (RingOut, error) {
 	}
 	got, err := c.sendWith(ctx, access, request{
 		op: op, group: Heavy, method: http.MethodPost, path: ringOutPath,
-		contentType: "application/json", body: body, by: call.SendBy, via: c.fresh,
+		contentType: "application/json", body: body, by: call.SendBy, via: c.placing, guarded: c.spares != nil,
 	})
 	if err != nil {
 		return RingOut{}, err
@@ -126,7 +129,7 @@ func (c *Client) Place(ctx context.Context, call Call) (RingOut, error) {
 // Status asks how a call is (group Light). It logs in where that is needed, and after a 401 it logs in anew and asks
 // once more. A call that RingCentral does not know, or no longer, is [ErrNotFound].
 func (c *Client) Status(ctx context.Context, id string) (RingOut, error) {
-	const op = "call status"
+	const op = opStatus
 	if !usableID(id) {
 		return RingOut{}, &Error{Op: op, Kind: NotSent, err: errBadID}
 	}
@@ -155,7 +158,7 @@ func (c *Client) Status(ctx context.Context, id string) (RingOut, error) {
 // did shows in Status. It logs in and repeats as Status does. A call that RingCentral does not know, or no longer, is
 // [ErrNotFound].
 func (c *Client) Cancel(ctx context.Context, id string) error {
-	const op = "cancel call"
+	const op = opCancel
 	if !usableID(id) {
 		return &Error{Op: op, Kind: NotSent, err: errBadID}
 	}
@@ -168,7 +171,7 @@ func (c *Client) Cancel(ctx context.Context, id string) error {
 // Presence tells what the extension's phones do (group Light; the app needs the permission ReadPresence, else
 // [ErrForbidden]). It logs in and repeats as Status does.
 func (c *Client) Presence(ctx context.Context) (Presence, error) {
-	const op = "presence"
+	const op = opPresence
 	got, err := c.ask(ctx, request{op: op, group: Light, method: http.MethodGet, path: presencePath, via: c.pooled})
 	if err != nil {
 		return Presence{}, forbidden(err)

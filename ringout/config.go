@@ -27,6 +27,8 @@ type Config struct {
 	Transport http.RoundTripper
 	// Timeout is for one request, from connecting to the last byte of the answer. If zero, 10 seconds.
 	Timeout time.Duration
+	// UserAgent names the program to RingCentral, with its version. If empty, "ringqueue".
+	UserAgent string
 	// Now tells the time. If nil, time.Now.
 	Now func() time.Time
 
@@ -38,6 +40,10 @@ type Config struct {
 	// method returns. It may be called from several goroutines at once, and twice for a 429 that names a group other
 	// than the request's own. Nil ignores them.
 	Observe func(ctx context.Context, q Quota)
+	// OnRequest is told of each request that was handed to the network, after its answer or failure; one that came too
+	// late, or was stopped before, is none. It may be called from several goroutines at once, and should be quick. Nil ignores
+	// them.
+	OnRequest func(e Exchange)
 	// UnknownStatus is told a status that the client does not know: RingCentral's name of the field (callStatus,
 	// callerStatus, calleeStatus) and a cleaned, bounded form of the value. Nil ignores it.
 	UnknownStatus func(ctx context.Context, field, value string)
@@ -53,7 +59,10 @@ func (c Config) GoString() string {
 	return c.String()
 }
 
-const defaultTimeout = 10 * time.Second
+const (
+	defaultTimeout   = 10 * time.Second
+	defaultUserAgent = "ringqueue"
+)
 
 // New makes a client, and sends nothing. The error names every field that is wrong and what it takes, but no values
 // of secrets.
@@ -74,6 +83,9 @@ func New(config Config) (*Client, error) {
 	if strings.Contains(config.ClientID, ":") {
 		problems = append(problems, errors.New("ClientID contains a colon"))
 	}
+	if strings.ContainsFunc(config.UserAgent, func(r rune) bool { return r < ' ' || r > '~' }) {
+		problems = append(problems, errors.New("UserAgent contains characters that cannot be sent"))
+	}
 	if config.Timeout < 0 {
 		problems = append(problems, fmt.Errorf("%s is %s, want 0 for %s or more", "Timeout", config.Timeout, defaultTimeout))
 	}
@@ -84,20 +96,31 @@ func New(config Config) (*Client, error) {
 	if config.Timeout == 0 {
 		config.Timeout = defaultTimeout
 	}
+	if config.UserAgent == "" {
+		config.UserAgent = defaultUserAgent
+	}
 	if config.Now == nil {
 		config.Now = time.Now
 	}
 	if config.Transport == nil {
 		config.Transport = newTransport(config.Timeout)
 	}
-	return &Client{
+	c := &Client{
 		config:  config,
 		base:    base,
 		secrets: secretsOf(config),
 		pooled:  config.Transport,
 		fresh:   withoutReuse(config.Transport),
 		jitter:  jitter,
-	}, nil
+	}
+	c.placing = c.fresh
+	if t, ok := c.fresh.(*http.Transport); ok {
+		if connect := connector(t, base); connect != nil {
+			c.spares = &spares{connect: connect}
+			c.placing = c.spares.transport(t)
+		}
+	}
+	return c, nil
 }
 
 func checkSecret(name, value string) error {

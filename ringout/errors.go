@@ -52,7 +52,7 @@ var (
 // Error is every error of a Client's methods, for errors.As. Its text and what it wraps hold no secret, and phone
 // numbers masked to their last four digits.
 type Error struct {
-	Op         string        // what was tried: "place call", "call status", "cancel call", "presence", "active calls", "call log", "login"
+	Op         string        // what was tried: "place call", "call status", "cancel call", "presence", "active calls", "call log", "login", "logout", "connect"
 	Kind       Kind          // never empty
 	Status     int           // of the HTTP answer, 0 without one
 	Codes      []string      // RingCentral's error codes, such as CMN-101, and OAuth's, such as invalid_grant

@@ -73,7 +73,7 @@ type Records struct {
 // the permission ReadCallLog, else [ErrForbidden]). A call shows up some seconds after it began. It logs in and repeats
 // as Status does.
 func (c *Client) ActiveCalls(ctx context.Context) (Records, error) {
-	return c.records(ctx, "active calls", activeCallsPath, url.Values{})
+	return c.records(ctx, opActiveCalls, activeCallsPath, url.Values{})
 }
 
 // LogQuery narrows the call log. A call must fit all fields that are set.
@@ -90,7 +90,7 @@ const logPageSize = 100
 // CallLog lists the extension's calls that have ended (group Heavy; the app needs the permission ReadCallLog, else
 // [ErrForbidden]). A call shows up about half a minute after its end. It logs in and repeats as Status does.
 func (c *Client) CallLog(ctx context.Context, q LogQuery) (Records, error) {
-	const op = "call log"
+	const op = opCallLog
 	query, err := q.values()
 	if err != nil {
 		return Records{}, &Error{Op: op, Kind: NotSent, err: err}

@@ -16,7 +16,47 @@ import (
 // maxBody bounds the body of an answer in bytes.
 const maxBody = 1 << 20
 
-const userAgent = "ringqueue"
+// Operation is what a request asks for, in one word.
+type Operation string
+
+// The operations.
+const (
+	OperationLogin       Operation = "login" // every token request
+	OperationLogout      Operation = "logout"
+	OperationPlace       Operation = "place"
+	OperationStatus      Operation = "status"
+	OperationCancel      Operation = "cancel"
+	OperationPresence    Operation = "presence"
+	OperationActiveCalls Operation = "active_calls"
+	OperationCallLog     Operation = "call_log"
+)
+
+// operations are by what errors call them.
+var operations = map[string]Operation{
+	opLogin: OperationLogin, opLogout: OperationLogout, opPlace: OperationPlace, opStatus: OperationStatus, opCancel: OperationCancel,
+	opPresence: OperationPresence, opActiveCalls: OperationActiveCalls, opCallLog: OperationCallLog,
+}
+
+// What errors call the operations.
+const (
+	opLogin       = "login"
+	opLogout      = "logout"
+	opConnect     = "connect" // no request
+	opPlace       = "place call"
+	opStatus      = "call status"
+	opCancel      = "cancel call"
+	opPresence    = "presence"
+	opActiveCalls = "active calls"
+	opCallLog     = "call log"
+)
+
+// Exchange is one request that was handed to the network, and what came of it.
+type Exchange struct {
+	Operation Operation
+	Status    int           // of the answer; 0 if there was none
+	Duration  time.Duration // from connecting to the last byte
+	Err       error         // an *Error unless the answer was a 2xx
+}
 
 var errTooLarge = errors.New("the answer is larger than 1 MiB")
 
@@ -30,6 +70,7 @@ type request struct {
 	body        string
 	by          time.Time // when it must have been written; zero: any time
 	via         http.RoundTripper
+	guarded     bool // via makes guarded connections
 	authorize   func(*http.Request)
 }
 
@@ -52,8 +93,8 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 	defer cancel()
 
 	var trace progress
-	body := r.reader()
-	req, err := http.NewRequestWithContext(trace.watch(limited), r.method, c.base+r.path, body)
+	by := &sendBy{at: r.by}
+	req, err := http.NewRequestWithContext(by.in(trace.watch(limited)), r.method, c.base+r.path, r.reader(by))
 	if err != nil {
 		return answer{}, failure(r.op, NotSent, err, secrets)
 	}
@@ -61,7 +102,7 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 	// Without GetBody, net/http cannot send a request with a body a second time on a new connection.
 	req.GetBody = nil
 	req.Header.Set("Accept", "application/json")
-	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("User-Agent", c.config.UserAgent)
 	if r.contentType != "" {
 		req.Header.Set("Content-Type", r.contentType)
 	}
@@ -76,12 +117,15 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 		if trace.unsent(err) {
 			kind = NotSent
 		}
-		if late, ok := body.(*timely); ok && late.missed.Load() {
+		if by.missed.Load() {
 			return answer{}, failure(r.op, NotSent, ErrTooLate, secrets)
 		}
-		return answer{}, failure(r.op, kind, why(limited, err), secrets)
+		return answer{}, c.told(r, sent, 0, failure(r.op, kind, why(limited, err), secrets))
 	}
 	defer func() { _ = resp.Body.Close() }() // read or given up, its error changes nothing
+	if by.missed.Load() {                    // a server that answers half a request
+		return answer{}, failure(r.op, NotSent, ErrTooLate, secrets)
+	}
 	c.observe(ctx, r.group, sent, resp)
 
 	content, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
@@ -89,39 +133,94 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 		err = errTooLarge
 	}
 	if refused := c.checkResponse(r.op, resp, content, secrets); refused != nil {
-		return answer{}, refused // certain by its status, whatever became of the body
+		return answer{}, c.told(r, sent, resp.StatusCode, refused) // certain by its status, whatever became of the body
 	}
 	if err != nil {
 		e := failure(r.op, Unknown, why(limited, err), secrets)
 		e.Status = resp.StatusCode
-		return answer{}, e
+		return answer{}, c.told(r, sent, resp.StatusCode, e)
 	}
+	_ = c.told(r, sent, resp.StatusCode, nil)
 	return answer{status: resp.StatusCode, body: content, at: serverTime(resp.Header)}, nil
 }
 
-func (r request) reader() io.Reader {
-	if r.body == "" {
-		return nil
+// told hands a request and what came of it to Config.OnRequest, and returns the error as it is.
+func (c *Client) told(r request, sent time.Time, status int, err error) error {
+	if c.config.OnRequest != nil {
+		c.config.OnRequest(Exchange{Operation: operations[r.op], Status: status, Duration: time.Since(sent), Err: err})
 	}
-	if r.by.IsZero() {
-		return strings.NewReader(r.body)
-	}
-	return &timely{body: strings.NewReader(r.body), by: r.by}
+	return err
 }
 
-// timely is a body that cannot be read any more once its time is past. net/http reads it when the connection stands and
-// the header is written; without its body a request is none.
-type timely struct {
-	body   io.Reader
-	by     time.Time
-	begun  bool
+func (r request) reader(by *sendBy) io.Reader {
+	switch {
+	case r.body == "":
+		return nil
+	case r.by.IsZero() || r.guarded:
+		return strings.NewReader(r.body)
+	}
+	return &timely{body: strings.NewReader(r.body), by: by}
+}
+
+// sendBy is when a request must have been written.
+type sendBy struct {
+	at     time.Time // zero: any time
 	missed atomic.Bool
+}
+
+type sendByKey struct{}
+
+// in makes the time known to guard.
+func (b *sendBy) in(ctx context.Context) context.Context {
+	if b.at.IsZero() {
+		return ctx
+	}
+	return context.WithValue(ctx, sendByKey{}, b)
+}
+
+// over says whether it is too late, and remembers it.
+func (b *sendBy) over() bool {
+	if !past(b.at) {
+		return false
+	}
+	b.missed.Store(true)
+	return true
+}
+
+// guard makes a connection for one request refuse it when it comes too late: no byte of it is written.
+func guard(ctx context.Context, conn net.Conn) net.Conn {
+	if by, ok := ctx.Value(sendByKey{}).(*sendBy); ok {
+		return &guarded{Conn: conn, by: by}
+	}
+	return conn
+}
+
+type guarded struct {
+	net.Conn
+	by    *sendBy
+	begun bool
+}
+
+// Write is the last step before the request is on its way. net/http writes from one goroutine.
+func (g *guarded) Write(p []byte) (int, error) {
+	if !g.begun && g.by.over() {
+		return 0, ErrTooLate
+	}
+	g.begun = true
+	return g.Conn.Write(p)
+}
+
+// timely is a body that cannot be read any more once its time is past, for transports whose connections cannot be guarded.
+// net/http reads it when the connection stands and the header is written; without its body a request is none.
+type timely struct {
+	body  io.Reader
+	by    *sendBy
+	begun bool
 }
 
 // Read is the last step before the request is on its way.
 func (t *timely) Read(p []byte) (int, error) {
-	if !t.begun && past(t.by) {
-		t.missed.Store(true)
+	if !t.begun && t.by.over() {
 		return 0, ErrTooLate
 	}
 	t.begun = true

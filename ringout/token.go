@@ -17,8 +17,6 @@ import (
 )
 
 const (
-	opLogin = "login"
-
 	jwtGrant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 	// How long a failed login is remembered where the server does not say. Refused credentials do not get better by
@@ -238,6 +236,31 @@ func (c *Client) exchange(ctx context.Context, l *login, grant url.Values) (*tok
 		return nil, &Error{Op: opLogin, Kind: Unknown, Status: got.status, err: errNoToken}
 	}
 	return fresh, nil
+}
+
+// Logout ends the session at RingCentral (group Auth), which keeps only a few for each user, and forgets the token; without
+// one it does nothing. It asks Config.Admit first, as for a login. The client can be used on: it logs in anew. Polls that are
+// under way may fail.
+func (c *Client) Logout(ctx context.Context) error {
+	c.mu.Lock()
+	access := ""
+	if c.token != nil && c.now().Before(c.token.expires) {
+		access = c.token.access
+	}
+	c.token = nil
+	c.mu.Unlock()
+	if access == "" {
+		return nil
+	}
+	if err := c.admit(ctx, opLogout, Auth); err != nil {
+		return err
+	}
+	_, err := c.send(ctx, request{
+		op: opLogout, group: Auth, method: http.MethodPost, path: revokePath,
+		contentType: "application/x-www-form-urlencoded", body: url.Values{"token": {access}}.Encode(), via: c.fresh,
+		authorize: func(r *http.Request) { r.SetBasicAuth(c.config.ClientID, c.config.ClientSecret) },
+	})
+	return err
 }
 
 // enter waits for Admit. Meanwhile l ends if nobody waits for it any more.
