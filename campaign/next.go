@@ -26,6 +26,7 @@ type History struct {
 	Uncharged int       // since the last charged one, for which waits grow
 	Failures  []Failure // all that were the agents' phones'
 	Refusals  []Refusal // all that RingCentral refused
+	Scale     int       // how many times faster than real time RingCentral runs, a simulator's: growing waits are shorter by it; 0 is 1
 }
 
 // Failure is an attempt that never came to the contact for the agent's sake.
@@ -91,7 +92,7 @@ func (r Rules) Next(v Verdict, h History, now time.Time) Next {
 		case v.Refused == "" && h.failedForGood():
 			return Next{Final: true, Outcome: LineUnavailable}
 		}
-		return r.again(now.Add(r.unchargedDelay(v, h.Uncharged)))
+		return r.again(now.Add(r.unchargedDelay(v, h)))
 	}
 	delay := r.Retry.after(v.Outcome)
 	if delay < 0 || h.Charged+1 >= r.Retry.MaxAttempts {
@@ -133,22 +134,22 @@ func (r Rules) again(due time.Time) Next {
 	return Next{At: due}
 }
 
-// unchargedDelay is how long to wait after an uncharged attempt that so many others came before. A phone that has rung is
+// unchargedDelay is how long to wait after an uncharged attempt. A phone that has rung is
 // left alone for a while, and what will fail in the same way again is not tried again at once.
-func (r Rules) unchargedDelay(v Verdict, before int) time.Duration {
+func (r Rules) unchargedDelay(v Verdict, h History) time.Duration {
 	switch {
 	case v.Refused != "" && !v.AccountFault:
-		return grown(refusalWaits, before)
+		return h.grown(refusalWaits)
 	case v.Rang:
-		return max(r.Retry.Busy.or(fallbackDelay), grown(failureWaits, before))
+		return max(r.Retry.Busy.or(fallbackDelay), h.grown(failureWaits))
 	case v.LineFault:
-		return grown(failureWaits, before)
+		return h.grown(failureWaits)
 	}
-	return max(r.Retry.Unreachable.or(fallbackDelay), grown(failureWaits, before))
+	return max(r.Retry.Unreachable.or(fallbackDelay), h.grown(failureWaits))
 }
 
-func grown(waits []time.Duration, before int) time.Duration {
-	return waits[min(before, len(waits)-1)]
+func (h History) grown(waits []time.Duration) time.Duration {
+	return waits[min(h.Uncharged, len(waits)-1)] / time.Duration(max(h.Scale, 1))
 }
 
 // after is the delay after an outcome; an outcome without a rule is final.

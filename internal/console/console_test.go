@@ -276,21 +276,21 @@ func TestMonitorButtons(t *testing.T) {
 	if err != nil || c.Counts.Total != 3 || c.Counts.Waiting != 2 || c.Counts.Done != 1 {
 		t.Errorf("counts %+v, %v", c.Counts, err)
 	}
-	// Asynq deletes a task by its id wherever it is, so a forged request can delete one that waits (above: that of c0). The
-	// reconciler enqueues it again.
-	sweeping, stop := context.WithCancel(ctx)
-	swept := make(chan struct{})
+	// Asynq deletes a task by its id wherever it is, so a forged request can delete one that waits (above: that of c0). A
+	// worker enqueues it again.
+	reconciling, stop := context.WithCancel(ctx)
+	ended := make(chan struct{})
 	go func() {
 		reconcile.New(reconcile.Config{
-			Redis: r.rdb, Ledger: r.ledger, Tasks: tasks.NewInspector(r.rdb, r.producer), Settler: dial.NewBook(r.ledger, r.producer, time.Now),
-			Log: zerolog.Nop(), Timing: reconcile.Timing{Every: 100 * time.Millisecond},
-			Held: func(ctx context.Context) ([]campaign.Ref, error) { return line.Held(ctx, r.rdb) },
-		}).Run(sweeping)
-		close(swept)
+			Redis: r.rdb, Ledger: r.ledger, Tasks: tasks.NewInspector(r.rdb, r.producer), Log: zerolog.Nop(),
+			Held:   func(ctx context.Context) ([]campaign.Ref, error) { return line.Held(ctx, r.rdb) },
+			Timing: reconcile.Timing{Every: 100 * time.Millisecond},
+		}).Run(reconciling)
+		close(ended)
 	}()
 	defer func() {
 		stop()
-		<-swept
+		<-ended
 	}()
 	for deadline := time.Now().Add(time.Minute); ; {
 		_, body, _ := r.ask("GET", "/monitor/api/queues/spring/pending_tasks")

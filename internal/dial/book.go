@@ -20,6 +20,9 @@ type Book struct {
 	ledger   *ledger.Ledger
 	follower Follower
 	now      func() time.Time
+
+	// Scale is how many times faster than real time RingCentral runs, a simulator's; 0 is 1.
+	Scale int
 }
 
 // NewBook returns the book that a line.Pool needs. now is Redis's time.
@@ -106,13 +109,15 @@ func (b *Book) history(ctx context.Context, rec ledger.Record, ref campaign.Ref)
 	if err != nil {
 		return campaign.History{}, err //nolint:wrapcheck // it says what is wrong
 	}
-	return campaign.HistoryOf(before, func(a campaign.Attempt) bool {
+	h := campaign.HistoryOf(before, func(a campaign.Attempt) bool {
 		w := work[a.LineNumber]
 		if a.Refused {
 			return w.Placed.After(a.EndedAt)
 		}
 		return w.Reached.After(a.EndedAt)
-	}), nil
+	})
+	h.Scale = b.Scale
+	return h, nil
 }
 
 // Follow enqueues the contact's next round, where there is one.

@@ -52,7 +52,7 @@ func (p poolLines) Acquire(ctx context.Context, r line.Request) (Seat, error) {
 type poolSeat struct{ *line.Seat }
 
 func (s poolSeat) Ref() campaign.Ref               { return s.Seat.Ref }
-func (s poolSeat) Ready(ctx context.Context) error { return s.Line().Extension.Calls.Login(ctx) }
+func (s poolSeat) Ready(ctx context.Context) error { return s.Line().Extension.Calls.Ready(ctx) }
 
 func (s poolSeat) Reserve(ctx context.Context) (ratelimit.Slot, error) {
 	return s.Line().Extension.Wait(ctx, ringout.Heavy)

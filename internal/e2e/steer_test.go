@@ -223,8 +223,8 @@ func TestMonitorPause(t *testing.T) {
 	if s := w.status("m"); s.State != "paused" {
 		t.Errorf("status: %+v", s)
 	}
-	worker := w.worker(alice)
-	w.eventually("the campaign is served", func() bool { return strings.Contains(worker.err.String(), "campaign served") })
+	w.worker(alice)
+	w.eventually("the other queue is paused too", func() bool { return w.rdb.Exists(ctx, "asynq:{m}:paused", "asynq:{m.again}:paused").Val() == 2 })
 	w.must("campaign", "resume", "m")
 	if s := w.done("m"); s.Outcomes["answered"] != 2 {
 		t.Errorf("status: %+v", s)

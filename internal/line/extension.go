@@ -14,6 +14,7 @@ import (
 // Calls is what a line needs of RingCentral; *ringout.Client is one.
 type Calls interface {
 	Login(ctx context.Context) error
+	Ready(ctx context.Context) error // a Login, and a connection for the next Place
 	Place(ctx context.Context, c ringout.Call) (ringout.RingOut, error)
 	Status(ctx context.Context, id string) (ringout.RingOut, error)
 	Cancel(ctx context.Context, id string) error

@@ -405,6 +405,7 @@ func (c *fakeCalls) cancelled() []string {
 }
 
 func (c *fakeCalls) Login(context.Context) error { return nil }
+func (c *fakeCalls) Ready(context.Context) error { return nil }
 
 func (c *fakeCalls) Place(context.Context, ringout.Call) (ringout.RingOut, error) {
 	return ringout.RingOut{}, ringout.ErrNotLoggedIn // lines place nothing

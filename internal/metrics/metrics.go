@@ -160,6 +160,10 @@ func (c calls) Login(ctx context.Context) error {
 	return err //nolint:wrapcheck // passed on as it is, here and below
 }
 
+func (c calls) Ready(ctx context.Context) error {
+	return c.next.Ready(ctx) //nolint:wrapcheck // as above
+}
+
 func (c calls) Place(ctx context.Context, call ringout.Call) (ringout.RingOut, error) {
 	began := time.Now()
 	r, err := c.next.Place(ctx, call)

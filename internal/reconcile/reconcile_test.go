@@ -92,6 +92,7 @@ type agents struct {
 }
 
 func (a *agents) Login(context.Context) error          { return nil }
+func (a *agents) Ready(context.Context) error          { return nil }
 func (a *agents) Cancel(context.Context, string) error { return nil }
 
 func (a *agents) Presence(context.Context) (ringout.Presence, error) {

@@ -89,6 +89,7 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 	clock := redisclock.New(rdb)
 	producer := tasks.NewProducer(rdb)
 	book := dial.NewBook(led, producer, clock.Now)
+	book.Scale = scale
 	pool := line.NewPool(rdb, book, log, line.Config{
 		Worker: name, Lines: lines, MaxLines: set.MaxLines, PollInterval: scaled(set.PollInterval), CoolDown: scaled(set.CoolDown),
 		Lease:         max(scaled(15*time.Second), time.Second), // a shorter one lapses whenever the machine is busy
