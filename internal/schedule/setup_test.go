@@ -51,7 +51,7 @@ func (w *world) runner(change ...func(*Config)) *Runner {
 // look lets a runner do what there is to do now.
 func (w *world) look(r *Runner) {
 	w.t.Helper()
-	if err := r.look(w.t.Context()); err != nil {
+	if err := r.turn(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
 	r.wg.Wait()
