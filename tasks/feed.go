@@ -89,7 +89,7 @@ func (f *feed) next(ctx context.Context, take take) bool {
 		case err != nil && ctx.Err() == nil:
 			f.fails++
 			if pause = min(f.every<<min(f.fails, 6), 5*time.Second); f.fails == 1 {
-				f.log.Error().Err(err).Msg("no tasks are taken: Redis fails; trying on")
+				f.log.Error().Err(err).Msg("Redis does not answer, or refuses: no tasks are taken; trying on")
 			}
 			freed = nil
 		case err == nil:
@@ -108,7 +108,7 @@ func (f *feed) next(ctx context.Context, take take) bool {
 
 func (f *feed) answers() {
 	if f.fails > 0 {
-		f.log.Info().Int("failures", f.fails).Msg("tasks are taken again: Redis answers")
+		f.log.Info().Int("failures", f.fails).Msg("Redis answers again")
 	}
 	f.fails = 0
 }

@@ -39,7 +39,8 @@ type Extension struct {
 	light     ratelimit.Limit
 	suspended time.Time
 	why       string
-	failures  int // in a row, of placing calls
+	failures  int             // in a row, of placing calls
+	broke     map[string]bool // contacts in a row for whom there were no funds
 }
 
 // NewExtension returns an extension whose status polls start from the given Light quota.
@@ -103,6 +104,24 @@ func (e *Extension) Worked() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.suspended, e.why, e.failures = time.Time{}, "", 0
+}
+
+// brokeFor counts a contact for whom there were no funds, and says whether it is the account that has none: one number may
+// just be too dear. reached forgets what was counted.
+func (e *Extension) brokeFor(contact string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.broke == nil {
+		e.broke = map[string]bool{}
+	}
+	e.broke[contact] = true
+	return len(e.broke) >= tripAfter
+}
+
+func (e *Extension) reached() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.broke = nil
 }
 
 // suspension says how long the extension's lines still have to wait, and why.

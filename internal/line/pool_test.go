@@ -620,6 +620,28 @@ func TestAnAccountFaultSuspendsTheExtension(t *testing.T) {
 	})
 }
 
+// TestADearNumberIsNoAccountFault: that there are no funds for one contact says nothing of the others; for three it does.
+func TestADearNumberIsNoAccountFault(t *testing.T) {
+	t.Parallel()
+	inBubble(t, func(r *room) {
+		l := alice
+		l.Extension = r.extension()
+		w := r.work("w1", l)
+		for i, contact := range []string{"a", "a", "b", "c"} {
+			if d, why := l.Extension.suspension(); d > 0 {
+				r.t.Fatalf("before call %d the extension waits: %s", i+1, why)
+			}
+			id := fmt.Sprintf("s-%d", i)
+			_, settled := w.call(contact, id)
+			r.calls.say(id, campaign.Legs{Call: "CannotReach", Caller: "Finished", Callee: "NotEnoughFunds"})
+			r.closed("settled", settled)
+		}
+		if d, _ := l.Extension.suspension(); d <= 0 {
+			r.t.Error("the extension does not wait although three contacts could not be called")
+		}
+	})
+}
+
 func TestAcquireThatIsCancelled(t *testing.T) {
 	onBoth(t, func(r *room) {
 		w := r.work("w1")

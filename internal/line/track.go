@@ -41,7 +41,9 @@ func (o *owned) track(c call) {
 			o.search(c, verdict.Detail, verdict.Verdict)
 		}
 		return
-	case verdict.AccountFault:
+	case verdict.Charged:
+		o.Extension.reached()
+	case verdict.AccountFault && (verdict.LineFault || o.Extension.brokeFor(c.ref.Campaign+":"+c.ref.Contact)):
 		o.Extension.Suspend(o.pool.cfg.CoolDown, "RingCentral refuses calls: "+verdict.Detail)
 		o.pool.log.Error().Str("line", o.Name).Str("detail", verdict.Detail).Msg("the account cannot call; the extension's lines wait")
 	}
