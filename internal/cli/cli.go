@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -46,6 +47,9 @@ func Usage(err error) error {
 
 // Main runs a command until it ends or a signal asks it to; a second signal kills. It returns the exit status.
 func Main(root *cobra.Command) int {
+	// A program that panics ends with status 2, which is that of wrong settings, with which a supervisor need not try again. So a
+	// crash aborts: SIGABRT.
+	debug.SetTraceback("crash")
 	redis.SetLogger(silent{})
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
