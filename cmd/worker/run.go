@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -46,17 +47,47 @@ func newRun(use string) *cobra.Command {
 // consoleOff is the --http of a worker without a console.
 const consoleOff = "off"
 
-func runWorker(ctx context.Context, config, addr string, insist bool, stderr io.Writer) (err error) {
+// stopWithin is how long a worker may take to end once it is told to, whatever hangs. Ten seconds are promised.
+const stopWithin = 9 * time.Second
+
+var errLeft = errors.New("something hangs, most likely Redis: not everything was handed over in time; the next worker takes over what is left " +
+	"when this one's leases have lapsed, calls go on, and none is lost")
+
+// within runs work, and returns at the latest so long after ctx has ended. What work has not done by then must be safe to leave
+// undone, as it is when the process is killed.
+func within(ctx context.Context, limit time.Duration, work func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- work() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return errLeft
+	}
+}
+
+func runWorker(ctx context.Context, config, addr string, insist bool, stderr io.Writer) error {
+	return within(ctx, stopWithin, func() error { return work(ctx, config, addr, insist, stderr) })
+}
+
+func work(ctx context.Context, config, addr string, insist bool, stderr io.Writer) (err error) {
 	con, err := settings.LoadConsole(os.Getenv, ".env")
 	if err != nil {
 		return err
 	}
 	log := newLog(stderr)
-	var entrance *auth.Door
+	access := auth.Config{
+		Addr: addr, Accounts: con.Accounts, Hosts: con.Hosts, Proxies: con.Proxies, URL: con.URL, Token: con.Token.Reveal(), TLS: con.Cert != "", Log: log,
+	}
 	if addr != consoleOff {
-		if entrance, err = auth.New(auth.Config{
-			Addr: addr, Accounts: con.Accounts, Hosts: con.Hosts, Token: con.Token.Reveal(), TLS: con.Cert != "", Log: log,
-		}); err != nil {
+		if err := access.Check(); err != nil {
 			return cli.Usage(err)
 		}
 	}
@@ -73,14 +104,14 @@ func runWorker(ctx context.Context, config, addr string, insist bool, stderr io.
 	if err != nil {
 		return err
 	}
-	if entrance != nil {
-		inside, err := console.New(ctx, console.Config{
-			Redis: rdb, Metrics: w.Metrics.Handler(), Ready: w.Ready, Prometheus: con.Prometheus, Log: log,
-		})
+	if addr != consoleOff {
+		asking := console.Client(rdb)
+		defer func() { err = errors.Join(err, asking.Close()) }()
+		server, err := newServer(ctx, asking, access, con, w, log)
 		if err != nil {
 			return err
 		}
-		stop, err := serveConsole(ctx, addr, insist, entrance.Server(inside), con, log)
+		stop, err := serveConsole(ctx, addr, insist, server, con, log)
 		if err != nil {
 			return err
 		}
@@ -88,6 +119,25 @@ func runWorker(ctx context.Context, config, addr string, insist bool, stderr io.
 	}
 	log.Info().Str("worker", w.Name()).Int("lines", len(set.Lines)).Str("redis", redisurl.Redact(set.RedisURL)).Msg("worker starts")
 	return w.Run(ctx)
+}
+
+// newServer makes the console's server.
+func newServer(ctx context.Context, rdb redis.UniversalClient, access auth.Config, con settings.Console, w *worker.Worker, log zerolog.Logger) (*http.Server, error) {
+	entrance, err := auth.New(ctx, access, rdb)
+	if err != nil {
+		return nil, err
+	}
+	base := ""
+	if con.URL != nil {
+		base = con.URL.Path
+	}
+	inside, err := console.New(ctx, console.Config{
+		Redis: rdb, Base: base, Metrics: w.Metrics.Handler(), Ready: w.Ready, Prometheus: con.Prometheus.Reveal(), Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return entrance.Server(inside), nil
 }
 
 // serveConsole serves the console until stop is called. Where nobody has asked for its address, an address that is taken is

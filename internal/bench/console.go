@@ -101,7 +101,7 @@ func serveConsole(ctx context.Context, b *bench, rdb *redisServer) (base string,
 	if err != nil {
 		return "", nil, err
 	}
-	d, err := entrance.New(entrance.Config{Addr: "127.0.0.1:0", Log: zerolog.Nop()})
+	d, err := entrance.New(ctx, entrance.Config{Addr: "127.0.0.1:0", Log: zerolog.Nop()}, rdb.Client)
 	if err != nil {
 		return "", nil, err
 	}

@@ -49,7 +49,7 @@ func newRoom(t *testing.T, cfg ...auth.Config) *room {
 		t.Fatal(err)
 	}
 	cfg = append(cfg, auth.Config{Addr: "127.0.0.1:8080", Log: zerolog.Nop()})
-	d, err := auth.New(cfg[0])
+	d, err := auth.New(t.Context(), cfg[0], rdb)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestViewersSeeNoNumbers asks the console itself, as a viewer who has come through the door.
+// TestViewersSeeNoNumbers asks the console itself, as a viewer who was let in.
 func TestViewersSeeNoNumbers(t *testing.T) {
 	t.Parallel()
 	r := newRoom(t)
@@ -400,7 +400,7 @@ func BenchmarkIndex(b *testing.B) {
 	p.route(mux)
 	before := count.n.Load()
 	for b.Loop() {
-		p.good = time.Time{}
+		p.first.good = time.Time{}
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, httptest.NewRequestWithContext(b.Context(), "GET", "/", http.NoBody))
 		if w.Code != 200 {

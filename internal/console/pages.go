@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/rs/zerolog"
 
 	"github.com/ringqueue/ringqueue/campaign"
@@ -29,9 +31,13 @@ import (
 var files embed.FS
 
 const (
-	mostViewers = 100
-	perSecond   = 20 // commands of Redis that one viewer may cost
-	reportFresh = 30 * time.Second
+	mostViewers   = 100
+	perSecond     = 20 // commands of Redis that one viewer may cost
+	reportFresh   = 30 * time.Second
+	mostCampaigns = 128 // of which readings are kept
+	mostSummed    = 2   // reports at a time
+	mostSent      = 4   // results at a time
+	pagePatience  = time.Second
 )
 
 // pages are the operator's.
@@ -47,11 +53,23 @@ type pages struct {
 
 	mu      sync.Mutex
 	viewers int
-	first   front // what all viewers see
-	good    time.Time
-	cost    int
 
-	reports sync.Map // of campaigns' names to *cachedReport
+	first     *reading[front] // what all viewers see
+	campaigns *lru.Cache[string, *campaignReadings]
+	summing   chan struct{} // reports that are being made: each reads every contact
+	sending   chan struct{} // results that are being sent: each reads every contact
+}
+
+// campaignReadings are a campaign's. The report reads every contact, so it is good for longer.
+type campaignReadings struct {
+	report *reading[report.Report]
+	now    *reading[campaignNow]
+}
+
+// campaignNow is what changes from second to second.
+type campaignNow struct {
+	Status status.Status
+	Events []ledger.Event // the newest first
 }
 
 // front is the first page's model.
@@ -70,10 +88,15 @@ type shownSchedule struct {
 func newPages(ctx context.Context, cfg Config) (*pages, error) {
 	p := &pages{
 		ctx: ctx, cfg: cfg, log: cfg.Log, reader: status.NewReader(cfg.Redis), store: schedule.NewStore(cfg.Redis), ledger: ledger.New(cfg.Redis),
-		now: time.Now,
+		now: time.Now, summing: make(chan struct{}, mostSummed), sending: make(chan struct{}, mostSent),
 	}
+	p.first = &reading[front]{log: cfg.Log, patience: pagePatience, limit: 5 * time.Second, read: p.readFront, now: func() time.Time { return p.now() }}
 	var err error
+	if p.campaigns, err = lru.New[string, *campaignReadings](mostCampaigns); err != nil {
+		return nil, fmt.Errorf("the console's pages: %w", err)
+	}
 	p.templates, err = template.New("").Funcs(template.FuncMap{
+		"base": func() string { return cfg.Base },
 		"mask": campaign.Mask, "doing": func(l line.Info) string { return show.Doing(l, p.now()) }, "kind": kindOf,
 		"words": func(s any) string { return strings.ReplaceAll(fmt.Sprint(s), "_", " ") },
 		"count": show.Count, "event": show.Event, "ended": func(s status.Status) int { return s.Done + s.Unconfirmed },
@@ -154,33 +177,46 @@ func (p *pages) fail(w http.ResponseWriter, r *http.Request, status int, text st
 	p.write(w, r, status, "problem.html", "ringqueue", text)
 }
 
+// away answers where there is nothing to show, not even from before.
 func (p *pages) away(w http.ResponseWriter, r *http.Request, err error) {
-	p.log.Warn().Err(err).Msg("console: Redis does not answer")
-	p.fail(w, r, http.StatusServiceUnavailable, "Redis does not answer. Calls that are live go on; try again in a moment.")
+	text := "Redis does not answer. Calls that are live go on; try again in a moment."
+	if unknown, ok := errors.AsType[*UnknownError](err); ok {
+		text = "Redis does not answer; nothing is known since " + clock(unknown.Since) + ". Calls that are live go on; try again in a moment."
+	}
+	p.fail(w, r, http.StatusServiceUnavailable, text)
 }
 
-// snapshot is the first page's model, read once for all viewers, and no more often than the budget of commands allows.
-func (p *pages) snapshot(ctx context.Context) (front, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.now().Before(p.good) {
-		return p.first, nil
+func clock(t time.Time) string { return t.Local().Format("15:04:05 MST") }
+
+// problem says that what is shown is not how things are now.
+func problem(err error) string {
+	unknown, ok := errors.AsType[*UnknownError](err)
+	if !ok {
+		return ""
 	}
-	f, err := p.readFront(ctx)
-	if err != nil {
+	return "Redis does not answer; nothing is known since " + clock(unknown.Since) + ". This is how it was then. Calls that are live go on."
+}
+
+// snapshot is the first page's model, read once for all viewers, and no more often than the budget of commands allows. While
+// Redis does not answer, it is the last one, with a Problem; an error means that there never was one.
+func (p *pages) snapshot(ctx context.Context) (front, error) {
+	f, err := p.first.get(ctx)
+	if f.At.IsZero() && err != nil {
 		return front{}, err
 	}
-	each := time.Duration(p.cost) * time.Second / time.Duration(perSecond*max(p.viewers, 1))
-	p.first, p.good = f, p.now().Add(max(each, time.Second))
+	f.Problem = problem(err)
 	return f, nil
 }
 
-func (p *pages) readFront(ctx context.Context) (front, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second) // others wait for it too
-	defer cancel()
+func (p *pages) readFront(ctx context.Context) (_ front, good time.Duration, err error) {
+	defer func() {
+		if err != nil {
+			p.log.Warn().Err(err).Msg("console: campaigns cannot be read")
+		}
+	}()
 	o, err := p.reader.Overview(ctx)
 	if err != nil {
-		return front{}, err
+		return front{}, 0, err
 	}
 	f := front{Overview: o}
 	for _, s := range o.Campaigns {
@@ -188,24 +224,27 @@ func (p *pages) readFront(ctx context.Context) (front, error) {
 	}
 	all, err := p.store.All(ctx)
 	if err != nil {
-		return front{}, err
+		return front{}, 0, err
 	}
-	p.cost = o.Commands + 1 + 3*len(all)
+	cost := o.Commands + 1 + 3*len(all)
 	for _, one := range all {
 		s := shownSchedule{Name: one.Name, When: one.When.Cron + strings.Replace(one.When.At, "T", " ", 1), Next: "no instant is left", Result: "not run yet"}
-		const clock = "Mon 2 Jan 15:04 MST"
+		const instant = "Mon 2 Jan 15:04 MST"
 		switch {
 		case one.Paused:
 			s.Next = "paused"
 		case !one.Next.IsZero():
-			s.Next = one.When.Civil(one.Next).Format(clock)
+			s.Next = one.When.Civil(one.Next).Format(instant)
 		}
 		if one.Last != nil {
-			s.Last, s.Result, s.Failing = one.When.Civil(one.Last.Instant).Format(clock), one.Last.Sentence(), one.Last.Failing()
+			s.Last, s.Result, s.Failing = one.When.Civil(one.Last.Instant).Format(instant), one.Last.Sentence(), one.Last.Failing()
 		}
 		f.Schedules = append(f.Schedules, s)
 	}
-	return f, nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	each := time.Duration(cost) * time.Second / time.Duration(perSecond*max(p.viewers, 1))
+	return f, max(each, time.Second), nil
 }
 
 func (p *pages) index(w http.ResponseWriter, r *http.Request) {
@@ -236,14 +275,16 @@ func (p *pages) events(w http.ResponseWriter, r *http.Request) {
 	}()
 	w.Header().Set("Content-Type", "text/event-stream")
 	control := http.NewResponseController(w)
-	last, quiet := "", 0
+	last, stale, quiet := "", "", 0
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		text := ": still here\n\n"
-		if f, err := p.snapshot(r.Context()); err != nil {
-			text = "event: away\ndata: Redis does not answer\n\n"
-		} else {
+		text := ""
+		f, err := p.snapshot(r.Context())
+		switch {
+		case err != nil:
+			f.Problem = "Redis does not answer."
+		default:
 			var b bytes.Buffer
 			if err := p.templates.ExecuteTemplate(&b, "live", f); err != nil {
 				p.log.Error().Err(err).Msg("console")
@@ -252,10 +293,16 @@ func (p *pages) events(w http.ResponseWriter, r *http.Request) {
 			if now := b.String(); now != last {
 				last = now
 				text = "event: live\ndata: " + strings.ReplaceAll(strings.TrimSpace(now), "\n", "\ndata: ") + "\n\n"
-				quiet = 0
-			} else if quiet++; quiet%15 != 0 {
-				text = ""
 			}
+		}
+		if f.Problem != stale {
+			stale = f.Problem
+			text += "event: away\ndata: " + stale + "\n\n"
+		}
+		if quiet++; text != "" {
+			quiet = 0
+		} else if quiet%15 == 0 {
+			text = ": still here\n\n"
 		}
 		if text != "" {
 			_ = control.SetWriteDeadline(time.Now().Add(20 * time.Second)) // where there is none, there is nothing to extend
@@ -273,61 +320,65 @@ func (p *pages) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-type cachedReport struct {
-	mu   sync.Mutex
-	read time.Time
-	report.Report
-}
-
-// reportOf sums a campaign up, at most every half minute: it reads every contact.
-func (p *pages) reportOf(ctx context.Context, name string) (report.Report, error) {
-	if _, err := p.ledger.Campaign(ctx, name); err != nil {
-		p.reports.Delete(name)
-		return report.Report{}, err
+// readingsOf are a campaign's.
+func (p *pages) readingsOf(name string) *campaignReadings {
+	if c, ok := p.campaigns.Get(name); ok {
+		return c
 	}
-	v, _ := p.reports.LoadOrStore(name, &cachedReport{})
-	c, ok := v.(*cachedReport)
-	if !ok {
-		return report.Report{}, errors.New("no report")
+	c := &campaignReadings{
+		// A report may take long; while Redis hangs, reading ends by itself.
+		report: &reading[report.Report]{log: p.log, patience: 20 * time.Second, limit: time.Minute, read: func(ctx context.Context) (report.Report, time.Duration, error) {
+			select {
+			case p.summing <- struct{}{}:
+			case <-ctx.Done():
+				return report.Report{}, 0, ctx.Err() //nolint:wrapcheck // too many others are being made
+			}
+			defer func() { <-p.summing }()
+			rep, err := report.Read(ctx, p.cfg.Redis, name, time.Local)
+			return rep, reportFresh, err
+		}},
+		now: &reading[campaignNow]{log: p.log, patience: pagePatience, limit: 5 * time.Second, read: func(ctx context.Context) (campaignNow, time.Duration, error) {
+			s, err := p.reader.Read(ctx, name)
+			if err != nil {
+				return campaignNow{}, 0, err
+			}
+			events, err := p.ledger.Events(ctx, name, "$", 50)
+			slices.Reverse(events)
+			return campaignNow{s, events}, time.Second, err
+		}},
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p.now().Sub(c.read) < reportFresh {
-		return c.Report, nil
+	if before, ok, _ := p.campaigns.PeekOrAdd(name, c); ok {
+		return before
 	}
-	r, err := report.Read(ctx, p.cfg.Redis, name, time.Local)
-	if err == nil {
-		c.Report, c.read = r, p.now()
-	}
-	return r, err
+	return c
 }
 
 // shownCampaign is the model of a campaign's page.
 type shownCampaign struct {
-	Status status.Status
-	Report report.Report
-	Events []ledger.Event // the newest first
-	Queue  string         // of the monitor
+	campaignNow
+	Report  report.Report
+	Queue   string // of the monitor
+	Problem string
 }
 
 func (p *pages) campaign(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("name")
-	rep, err := p.reportOf(r.Context(), name)
-	if p.unknown(w, r, err) {
+	c := p.readingsOf(name)
+	now, err := c.now.get(r.Context())
+	if now.Status.Name == "" || errors.Is(err, ledger.ErrNoCampaign) {
+		if p.unknown(w, r, err) {
+			return
+		}
+	}
+	stale := problem(err)
+	rep, err := report.Report{}, err
+	if stale == "" || c.report.known() {
+		rep, err = c.report.get(r.Context())
+	}
+	if rep.At.IsZero() && p.unknown(w, r, err) {
 		return
 	}
-	s, err := p.reader.Read(r.Context(), name)
-	if p.unknown(w, r, err) {
-		return
-	}
-	events, err := p.ledger.Events(r.Context(), name, "$", 50)
-	if p.unknown(w, r, err) {
-		return
-	}
-	for i, j := 0, len(events)-1; i < j; i, j = i+1, j-1 {
-		events[i], events[j] = events[j], events[i]
-	}
-	p.write(w, r, http.StatusOK, "campaign.html", name, shownCampaign{s, rep, events, monitorPath + "/queues/" + name})
+	p.write(w, r, http.StatusOK, "campaign.html", name, shownCampaign{now, rep, p.cfg.Base + monitorPath + "/queues/" + name, stale})
 }
 
 // unknown answers where there is nothing to show.
@@ -342,7 +393,7 @@ func (p *pages) unknown(w http.ResponseWriter, r *http.Request, err error) bool 
 }
 
 func (p *pages) report(w http.ResponseWriter, r *http.Request) {
-	rep, err := p.reportOf(r.Context(), r.PathValue("name"))
+	rep, err := p.readingsOf(r.PathValue("name")).report.get(r.Context())
 	if p.unknown(w, r, err) {
 		return
 	}
@@ -355,6 +406,14 @@ func (p *pages) results(format results.Format, kind string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		name := r.PathValue("name")
 		if _, err := p.ledger.Campaign(r.Context(), name); p.unknown(w, r, err) {
+			return
+		}
+		select {
+		case p.sending <- struct{}{}:
+			defer func() { <-p.sending }()
+		default:
+			w.Header().Set("Retry-After", "10")
+			p.fail(w, r, http.StatusServiceUnavailable, "Others are fetching results; try again in a moment.")
 			return
 		}
 		attach(w, name+"-results."+string(format), kind)

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -12,6 +13,8 @@ import (
 const (
 	ConsoleUsersVar      = "CONSOLE_USERS"
 	ConsoleHostsVar      = "CONSOLE_HOSTS"
+	ConsoleProxiesVar    = "CONSOLE_PROXIES"
+	ConsoleURLVar        = "CONSOLE_URL"
 	ConsoleTokenVar      = "CONSOLE_METRICS_TOKEN"
 	ConsoleCertVar       = "CONSOLE_TLS_CERT"
 	ConsoleKeyVar        = "CONSOLE_TLS_KEY"
@@ -25,9 +28,11 @@ const minToken = 16
 type Console struct {
 	Accounts   []auth.Account // none: whoever is on this machine
 	Hosts      []string       // names under which it is reached beyond this machine
+	Proxies    []netip.Prefix // whose forwarding headers count
+	URL        *url.URL       // where people reach it; nil if that is not said
 	Token      Secret         // that reads the metrics
 	Cert, Key  string         // files; "" for no TLS
-	Prometheus string         // address, for the monitor's charts
+	Prometheus Secret         // address, for the monitor's charts; it may have a password
 }
 
 // LoadConsole reads the settings of the console. Environment, .env file and error are as with Load.
@@ -35,7 +40,7 @@ func LoadConsole(getenv func(string) string, dotenvPath string) (Console, error)
 	e := newEnvironment(getenv, dotenvPath)
 	c := Console{
 		Token: Secret(e.get(ConsoleTokenVar)), Cert: e.get(ConsoleCertVar), Key: e.get(ConsoleKeyVar),
-		Prometheus: strings.TrimRight(e.get(ConsolePrometheusVar), "/"),
+		Prometheus: Secret(strings.TrimRight(e.get(ConsolePrometheusVar), "/")),
 	}
 	if users := e.get(ConsoleUsersVar); users != "" {
 		accounts, err := auth.ParseUsers(users)
@@ -54,6 +59,15 @@ func LoadConsole(getenv func(string) string, dotenvPath string) (Console, error)
 			c.Hosts = append(c.Hosts, host)
 		}
 	}
+	var err error
+	if c.Proxies, err = auth.ParseProxies(e.get(ConsoleProxiesVar)); err != nil {
+		e.fail("%s: %v", ConsoleProxiesVar, err)
+	}
+	if at := e.get(ConsoleURLVar); at != "" {
+		if c.URL, err = auth.ParseURL(at); err != nil {
+			e.fail("%s: %v", ConsoleURLVar, err)
+		}
+	}
 	if n := len(c.Token); n > 0 && n < minToken {
 		e.fail("%s: has %d characters; takes %d or more, as from `openssl rand -hex 32`", ConsoleTokenVar, n, minToken)
 	}
@@ -68,7 +82,7 @@ func LoadConsole(getenv func(string) string, dotenvPath string) (Console, error)
 			e.fail("%s: %v", name, err)
 		}
 	}
-	if u, err := url.Parse(c.Prometheus); c.Prometheus != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+	if u, err := url.Parse(c.Prometheus.Reveal()); c.Prometheus != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		e.fail("%s: is no address; takes one such as http://127.0.0.1:9090", ConsolePrometheusVar)
 	}
 	if e.failed() {

@@ -8,99 +8,113 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"path"
+	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
-	"github.com/alexedwards/scs/v2"
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
-	"golang.org/x/crypto/bcrypt"
 )
 
 // Config is who and what is let in.
 type Config struct {
-	Addr     string    // host:port that is listened on
-	Accounts []Account // none: everybody on this machine is an operator, and nobody else is let in
-	Hosts    []string  // names, without port, under which the console is reached beyond this machine
-	Token    string    // that reads /metrics without a login; "" for none
-	TLS      bool      // the console speaks TLS itself
+	Addr     string         // host:port that is listened on
+	Accounts []Account      // none: who asks straight from this machine is an operator, and nobody else is let in
+	Hosts    []string       // names, without port, under which the console is reached beyond this machine
+	Proxies  []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto count
+	URL      *url.URL       // where people reach it, with the path under which it is served; nil: at the root of any of Hosts
+	Token    string         // that reads /metrics without a login; "" for none
+	TLS      bool           // the console speaks TLS itself
 	Log      zerolog.Logger
 }
 
 // Check says what is wrong, by the names of the environment.
 func (c Config) Check() error {
 	host, _, err := net.SplitHostPort(c.Addr)
+	const noLogin = "there is no login: set CONSOLE_USERS (`worker hash-password` explains)"
 	switch {
 	case err != nil:
 		return fmt.Errorf("--http %q: it takes host:port, or off", c.Addr)
-	case Loopback(host):
-		return nil
-	case len(c.Accounts) == 0:
-		return fmt.Errorf("--http %q: others than this machine could reach it, and there is no login: set CONSOLE_USERS "+
-			"(`worker hash-password` explains), or listen on 127.0.0.1", c.Addr)
-	case len(c.Hosts) == 0:
+	case len(c.Accounts) == 0 && !Loopback(host):
+		return fmt.Errorf("--http %q: others than this machine could reach it, and %s, or listen on 127.0.0.1", c.Addr, noLogin)
+	case len(c.Accounts) == 0 && len(c.Hosts) > 0:
+		return fmt.Errorf("CONSOLE_HOSTS: names under which others than this machine reach the console, and %s, or leave it empty", noLogin)
+	case len(c.Accounts) == 0 && len(c.Proxies) > 0:
+		return fmt.Errorf("CONSOLE_PROXIES: through a proxy others than this machine reach the console, and %s, or leave it empty", noLogin)
+	case len(c.Accounts) == 0 && c.URL != nil && !Loopback(c.URL.Hostname()):
+		return fmt.Errorf("CONSOLE_URL: others than this machine reach the console there, and %s, or leave it empty", noLogin)
+	case !Loopback(host) && len(c.Hosts) == 0 && c.URL == nil:
 		return fmt.Errorf("--http %q: CONSOLE_HOSTS is not set: give the names or addresses under which the console is reached, "+
 			"such as calls.example.com,10.0.0.5; requests for any other name are refused", c.Addr)
 	}
 	return nil
 }
 
-// Loopback says whether a host is this machine and nobody else.
-func Loopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
-}
-
 const (
-	sessionIdle = 12 * time.Hour
-	sessionLife = 7 * 24 * time.Hour
-	maxBody     = 1 << 20
-	maxHeader   = 16 << 10
+	maxBody   = 1 << 20
+	maxLogin  = 4 << 10
+	maxHeader = 16 << 10
 )
 
-// Door is the way in.
-type Door struct {
+// Middleware is what requests pass before they come to the console.
+type Middleware struct {
 	Config
-	sessions *scs.SessionManager
-	origins  *http.CrossOriginProtection
-	limits   *limits
-	token    [sha256.Size]byte
-	now      func() time.Time
-	nobody   []byte // a hash that is compared with for users that do not exist
+	prefix    string    // the path of URL
+	sessions  *sessions // nil without accounts
+	cookie    string    // its name, without what it begins with under TLS
+	origins   *http.CrossOriginProtection
+	limits    *limits
+	passwords *passwords
+	token     [sha256.Size]byte
+	now       func() time.Time
+	refusals  *tally // of logins
+	broken    *tally // connections that never became requests
+	unlisted  sync.Once
+	sleep     func(context.Context, time.Duration) error
 }
 
-// New returns a door; cfg was checked.
-func New(cfg Config) (*Door, error) {
+// New returns the way in. With accounts, their sessions are in Redis, whatever worker asks; requests are ended with them until
+// ctx ends. Without, Redis is not needed.
+func New(ctx context.Context, cfg Config, rdb redis.UniversalClient) (*Middleware, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
 	}
-	nobody, err := bcrypt.GenerateFromPassword([]byte("nobody has this password"), cost)
-	if err != nil {
+	m := &Middleware{
+		Config: cfg, origins: http.NewCrossOriginProtection(), limits: newLimits(), token: sha256.Sum256([]byte(cfg.Token)), now: time.Now,
+		refusals: newTally(cfg.Log, "console: logins refused"), broken: newTally(cfg.Log, "console: connections that failed"), sleep: sleep,
+	}
+	if cfg.URL != nil {
+		m.prefix = cfg.URL.Path
+		m.Hosts = append(slices.Clone(cfg.Hosts), cfg.URL.Hostname())
+		if err := m.origins.AddTrustedOrigin(cfg.URL.Scheme + "://" + cfg.URL.Host); err != nil {
+			return nil, fmt.Errorf("CONSOLE_URL: %w", err)
+		}
+	}
+	if len(cfg.Accounts) == 0 {
+		return m, nil
+	}
+	var err error
+	if m.passwords, err = newPasswords(cfg.Accounts); err != nil {
 		return nil, fmt.Errorf("prepare logins: %w", err)
 	}
-	d := &Door{
-		Config: cfg, sessions: scs.New(), origins: http.NewCrossOriginProtection(), limits: newLimits(), token: sha256.Sum256([]byte(cfg.Token)),
-		now: time.Now, nobody: nobody,
+	if m.sessions, err = newSessions(ctx, rdb, cfg.Log); err != nil {
+		return nil, err
 	}
-	d.sessions.IdleTimeout, d.sessions.Lifetime = sessionIdle, sessionLife
-	d.sessions.Cookie.Name = "ringqueue"
-	if cfg.TLS {
-		d.sessions.Cookie.Name = "__Host-ringqueue"
-	}
-	d.sessions.Cookie.Secure, d.sessions.Cookie.HttpOnly = cfg.TLS, true
-	d.sessions.Cookie.SameSite, d.sessions.Cookie.Path = http.SameSiteLaxMode, "/"
-	return d, nil
+	m.cookie = m.sessions.name()
+	return m, nil
 }
 
 type userKey struct{}
 
-// UserOf is who makes a request that has come through a door.
+// UserOf is who makes a request that was let in.
 func UserOf(r *http.Request) User {
 	u, _ := r.Context().Value(userKey{}).(User)
 	return u
@@ -111,42 +125,65 @@ func open(p string) bool {
 	return p == "/healthz" || p == "/readyz" || strings.HasPrefix(p, "/static/")
 }
 
-// Server serves a handler behind the door. Handlers that stream extend their write deadline themselves.
-func (d *Door) Server(next http.Handler) *http.Server {
+// Server serves a handler to those who are let in. Handlers that stream extend their write deadline themselves.
+func (m *Middleware) Server(next http.Handler) *http.Server {
 	return &http.Server{
-		Handler: d.Wrap(next), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 60 * time.Second,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader,
+		Handler: m.Wrap(next), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 60 * time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: maxHeader, ErrorLog: log.New(m.broken, "", 0),
 	}
 }
 
-// Wrap lets those requests through to next that are allowed to.
-func (d *Door) Wrap(next http.Handler) http.Handler {
+// Wrap lets those requests through to next that are allowed to. It takes the path of the console's URL off theirs; without it,
+// they are served too, since probes and Prometheus do not come through a proxy.
+func (m *Middleware) Wrap(next http.Handler) http.Handler {
 	inner := http.NewServeMux()
-	inner.HandleFunc("GET /login", d.showLogin)
-	inner.HandleFunc("POST /login", d.login)
-	inner.HandleFunc("POST /logout", d.logout)
-	inner.Handle("/", d.known(next))
-	withSession := d.sessions.LoadAndSave(inner)
-	return d.recovered(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		headers(w.Header(), d.TLS)
-		switch problem, status := d.refuse(r); {
-		case status != 0:
+	inner.HandleFunc("GET /login", m.showLogin)
+	inner.HandleFunc("POST /login", m.login)
+	inner.HandleFunc("POST /logout", m.logout)
+	inner.Handle("/", m.known(next))
+	return m.recovered(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		headers(w.Header(), m.secure(r))
+		if problem, status := m.refuse(r); status != 0 {
 			http.Error(w, problem, status)
-		case open(r.URL.Path) && safe(r.Method):
+			return
+		}
+		if m.prefix != "" && r.URL.Path == m.prefix {
+			http.Redirect(w, r, m.prefix+"/", http.StatusSeeOther)
+			return
+		}
+		r = m.stripped(r)
+		switch {
+		case open(r.URL.Path) && reads(r.Method):
 			next.ServeHTTP(w, r)
-		case r.URL.Path == "/metrics" && safe(r.Method) && d.mayScrape(r):
+		case r.URL.Path == "/metrics" && reads(r.Method) && m.mayScrape(r):
 			next.ServeHTTP(w, r)
 		default:
-			r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-			withSession.ServeHTTP(w, r)
+			most := int64(maxBody)
+			if r.URL.Path == "/login" {
+				most = maxLogin
+			}
+			r.Body = http.MaxBytesReader(w, r.Body, most)
+			inner.ServeHTTP(w, r)
 		}
 	}))
 }
 
-func safe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+// stripped is the request without the path of the console's URL.
+func (m *Middleware) stripped(r *http.Request) *http.Request {
+	if m.prefix == "" || !strings.HasPrefix(r.URL.Path, m.prefix+"/") {
+		return r
+	}
+	u := *r.URL
+	u.Path, u.RawPath = strings.TrimPrefix(u.Path, m.prefix), strings.TrimPrefix(u.RawPath, m.prefix)
+	short := *r
+	short.URL = &u
+	return &short
+}
+
+func reads(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
 // refuse says what is wrong with a request, whoever makes it; status 0 if nothing is.
-func (d *Door) refuse(r *http.Request) (problem string, status int) {
+func (m *Middleware) refuse(r *http.Request) (problem string, status int) {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete:
 	default:
@@ -161,98 +198,133 @@ func (d *Door) refuse(r *http.Request) (problem string, status int) {
 	if p != clean || strings.ContainsAny(p, "\\\x00") || strings.Contains(raw, "%2f") || strings.Contains(raw, "%5c") || strings.Contains(raw, "%2e") {
 		return "the path is not a plain one", http.StatusBadRequest
 	}
-	host, _, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host = r.Host
-	}
-	host = strings.Trim(host, "[]")
-	known := slices.ContainsFunc(d.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
-	if !known && !Loopback(host) {
+	host := hostOf(r)
+	known := slices.ContainsFunc(m.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
+	switch {
+	case !known && !Loopback(host):
 		// A web page elsewhere could have its own name resolve to this machine and read the console through the browser.
 		return "the console does not answer to this host name; CONSOLE_HOSTS lists those that it does", http.StatusMisdirectedRequest
+	case len(m.Accounts) == 0 && !straight(r):
+		return "this does not come straight from this machine, and there is no login: set CONSOLE_USERS", http.StatusForbidden
 	}
-	if err := d.origins.Check(r); err != nil {
+	if err := m.origins.Check(r); err != nil {
 		return "this comes from another site", http.StatusForbidden
 	}
-	_, err = r.Cookie(d.sessions.Cookie.Name)
-	if !safe(r.Method) && err == nil && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") == "" {
+	_, err := r.Cookie(m.cookieName(r))
+	if !reads(r.Method) && err == nil && r.Header.Get("Origin") == "" && r.Header.Get("Sec-Fetch-Site") == "" {
 		return "it is not known which site this comes from", http.StatusForbidden
 	}
 	return "", 0
 }
 
-func (d *Door) mayScrape(r *http.Request) bool {
-	host, _, _ := net.SplitHostPort(d.Addr)
-	if len(d.Accounts) == 0 && Loopback(host) && d.Token == "" {
-		return true
+func (m *Middleware) mayScrape(r *http.Request) bool {
+	if len(m.Accounts) == 0 && m.Token == "" {
+		return true // refuse has let only this machine through
 	}
 	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	sum := sha256.Sum256([]byte(given))
-	return ok && d.Token != "" && subtle.ConstantTimeCompare(sum[:], d.token[:]) == 1
+	return ok && m.Token != "" && subtle.ConstantTimeCompare(sum[:], m.token[:]) == 1
 }
 
-// known lets those through who have logged in, and only operators change things.
-func (d *Door) known(next http.Handler) http.Handler {
+// cookieName is the session cookie's. What it begins with under TLS keeps other sites of the domain from setting it.
+func (m *Middleware) cookieName(r *http.Request) string {
+	switch {
+	case !m.secure(r):
+		return m.cookie
+	case m.prefix == "":
+		return "__Host-" + m.cookie
+	}
+	return "__Secure-" + m.cookie
+}
+
+// setCookie sets a cookie for the console and nobody else; age 0 is until the browser ends, a negative one deletes it.
+func (m *Middleware) setCookie(w http.ResponseWriter, r *http.Request, name, value, path string, age time.Duration) {
+	c := &http.Cookie{
+		Name: name, Value: value, Path: m.prefix + path, Secure: m.secure(r), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		MaxAge: int(age.Seconds()),
+	}
+	http.SetCookie(w, c)
+}
+
+// visitor is who asks, and with which session; ok is false for strangers.
+func (m *Middleware) visitor(r *http.Request) (user User, session string, ok bool, err error) {
+	if len(m.Accounts) == 0 {
+		return User{"local", Operator}, "", true, nil
+	}
+	c, err := r.Cookie(m.cookieName(r))
+	if err != nil {
+		return User{}, "", false, nil //nolint:nilerr // no cookie
+	}
+	name, mark, err := m.sessions.user(r.Context(), c.Value)
+	if err != nil {
+		return User{}, "", false, err
+	}
+	account, ok := m.account(name)
+	if !ok || mark != m.sessions.mark(account) {
+		return User{}, "", false, nil
+	}
+	return account.User, c.Value, true, nil
+}
+
+// known lets those through who have logged in, and only operators change things. What they asked for ends with their session.
+func (m *Middleware) known(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		user := User{"local", Operator}
-		if len(d.Accounts) > 0 {
-			account, ok := d.account(d.sessions.GetString(r.Context(), "user"))
-			if !ok {
-				if safe(r.Method) && strings.Contains(r.Header.Get("Accept"), "text/html") {
-					http.Redirect(w, r, "/login?next="+escape(r.URL.RequestURI()), http.StatusSeeOther) //nolint:gosec // a path of ours, and what follows is escaped
-					return
-				}
-				http.Error(w, "log in first", http.StatusUnauthorized)
-				return
-			}
-			user = account.User
+		user, session, ok, err := m.visitor(r)
+		switch {
+		case err != nil:
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		case !ok && reads(r.Method) && strings.Contains(r.Header.Get("Accept"), "text/html"):
+			http.Redirect(w, r, m.prefix+"/login?next="+escape(r.URL.RequestURI()), http.StatusSeeOther) //nolint:gosec // a path of ours, and what follows is escaped
+			return
+		case !ok:
+			http.Error(w, "log in first", http.StatusUnauthorized)
+			return
 		}
-		r = r.WithContext(context.WithValue(r.Context(), userKey{}, user))
-		if safe(r.Method) {
+		ctx := context.WithValue(r.Context(), userKey{}, user)
+		if session != "" {
+			var done func()
+			ctx, done = m.sessions.during(ctx, session)
+			defer done()
+		}
+		r = r.WithContext(ctx)
+		if reads(r.Method) {
 			next.ServeHTTP(w, r)
 			return
 		}
 		if user.Role != Operator {
-			d.audit(r, user, http.StatusForbidden)
+			m.audit(r, user, http.StatusForbidden)
 			http.Error(w, "viewers change nothing", http.StatusForbidden)
 			return
 		}
 		status := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(status, r)
-		d.audit(r, user, status.status)
+		m.audit(r, user, status.status)
 	})
 }
 
-func (d *Door) account(name string) (Account, bool) {
-	i := slices.IndexFunc(d.Accounts, func(a Account) bool { return a.Name == name })
+func (m *Middleware) account(name string) (Account, bool) {
+	i := slices.IndexFunc(m.Accounts, func(a Account) bool { return a.Name == name })
 	if i < 0 || name == "" {
 		return Account{}, false
 	}
-	return d.Accounts[i], true
+	return m.Accounts[i], true
 }
 
 // audit writes down who changed what, or tried to.
-func (d *Door) audit(r *http.Request, user User, status int) {
-	d.Log.Info().Str("user", user.Name).Str("role", string(user.Role)).Str("from", remote(r)).Str("method", r.Method).
+func (m *Middleware) audit(r *http.Request, user User, status int) {
+	m.Log.Info().Str("user", user.Name).Str("role", string(user.Role)).Str("from", m.client(r).String()).Str("method", r.Method).
 		Str("path", r.URL.Path).Int("status", status).Msg("console")
 }
 
-func remote(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
-}
-
-func (d *Door) recovered(next http.Handler) http.Handler {
+func (m *Middleware) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			if p := recover(); p != nil {
 				if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 					panic(p)
 				}
-				d.Log.Error().Interface("panic", p).Str("path", r.URL.Path).Msg("console")
+				m.Log.Error().Str("panic", fmt.Sprint(p)).Str("path", r.URL.Path).Bytes("stack", debug.Stack()).Msg("a fault in the console; please report it")
 				http.Error(w, "something is wrong here; the worker's log has more", http.StatusInternalServerError)
 			}
 		}()
@@ -273,7 +345,7 @@ func (w *statusWriter) WriteHeader(status int) {
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // headers are what every answer has; handlers may replace the policy and the caching.
-func headers(h http.Header, tls bool) {
+func headers(h http.Header, secure bool) {
 	h.Set("Content-Security-Policy", Policy("", ""))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
@@ -282,7 +354,7 @@ func headers(h http.Header, tls bool) {
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
 	h.Set("Cache-Control", "no-store")
-	if tls {
+	if secure {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 }

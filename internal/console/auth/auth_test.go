@@ -2,18 +2,24 @@ package auth
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
 	"golang.org/x/crypto/bcrypt"
+
+	"github.com/ringqueue/ringqueue/internal/redistest"
 )
 
 const password = "correct horse battery"
@@ -31,23 +37,53 @@ func accounts(t *testing.T) []Account {
 	return list
 }
 
-// house is a console behind a door, with its log.
-type house struct {
+// site is a console with its log.
+type site struct {
 	*httptest.Server
-	t    *testing.T
-	log  *strings.Builder
-	door *Door
+	t   *testing.T
+	log *lockedLog
+	way *Middleware
 }
 
-func build(t *testing.T, cfg Config, writeTimeout ...time.Duration) *house {
+// lockedLog is a log that is read while it is written.
+type lockedLog struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func build(t *testing.T, cfg Config, writeTimeout ...time.Duration) *site {
 	t.Helper()
-	h := &house{t: t, log: &strings.Builder{}}
+	var rdb redis.UniversalClient
+	if len(cfg.Accounts) > 0 {
+		rdb = redistest.Start(t).Client(t)
+	}
+	return buildOn(t, rdb, cfg, writeTimeout...)
+}
+
+// buildOn is build on a Redis that others use too.
+func buildOn(t *testing.T, rdb redis.UniversalClient, cfg Config, writeTimeout ...time.Duration) *site {
+	t.Helper()
+	h := &site{t: t, log: &lockedLog{}}
 	cfg.Log = zerolog.New(h.log)
-	d, err := New(cfg)
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	d, err := New(ctx, cfg, rdb)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.door = d
+	h.way = d
 	inside := http.NewServeMux()
 	inside.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if _, err := io.Copy(io.Discard, r.Body); err != nil {
@@ -55,6 +91,11 @@ func build(t *testing.T, cfg Config, writeTimeout ...time.Duration) *house {
 			return
 		}
 		_, _ = io.WriteString(w, "inside "+r.URL.Path+" as "+UserOf(r).Name)
+	})
+	inside.HandleFunc("/events", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "data: x\n\n")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
 	})
 	inside.HandleFunc("/panic", func(http.ResponseWriter, *http.Request) { panic("secret") })
 	inside.HandleFunc("/stream", func(w http.ResponseWriter, _ *http.Request) {
@@ -91,7 +132,7 @@ func build(t *testing.T, cfg Config, writeTimeout ...time.Duration) *house {
 }
 
 // browser is a client that keeps cookies and follows nothing.
-func (h *house) browser() *http.Client {
+func (h *site) browser() *http.Client {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		h.t.Fatal(err)
@@ -111,7 +152,7 @@ type answer struct {
 }
 
 // ask makes a request as a browser on the console's own page would, but for what headers say.
-func (h *house) ask(c *http.Client, method, path, body string, headers ...string) answer {
+func (h *site) ask(c *http.Client, method, path, body string, headers ...string) answer {
 	h.t.Helper()
 	r, err := http.NewRequestWithContext(h.t.Context(), method, h.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -144,12 +185,12 @@ func (h *house) ask(c *http.Client, method, path, body string, headers ...string
 	return answer{resp.StatusCode, string(src), resp.Header.Get("Location"), resp.Header}
 }
 
-func (h *house) login(c *http.Client, name, password, next string) answer {
+func (h *site) login(c *http.Client, name, password, next string) answer {
 	h.t.Helper()
 	return h.ask(c, "POST", "/login", url.Values{"name": {name}, "password": {password}, "next": {next}}.Encode())
 }
 
-func (h *house) as(name string) *http.Client {
+func (h *site) as(name string) *http.Client {
 	h.t.Helper()
 	c := h.browser()
 	if a := h.login(c, name, password, "/"); a.status != http.StatusSeeOther {
@@ -299,50 +340,11 @@ func TestLogin(t *testing.T) {
 	h2 := build(t, local8080(t))
 	c2 := h2.browser()
 	u2, _ := url.Parse(h2.URL)
-	c2.Jar.SetCookies(u2, []*http.Cookie{{Name: "ringqueue", Value: "chosen-by-an-attacker", Path: "/"}})
+	c2.Jar.SetCookies(u2, []*http.Cookie{{Name: h2.way.cookie, Value: "chosen-by-an-attacker", Path: "/"}})
 	a := h2.login(c2, "olga", password, "/")
 	cookie := a.header.Get("Set-Cookie")
 	if strings.Contains(cookie, "chosen") || !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Lax") {
 		t.Errorf("cookie %q", cookie)
-	}
-}
-
-// TestLoginLimit tries until the door has enough of it, by address and by name.
-func TestLoginLimit(t *testing.T) {
-	t.Parallel()
-	l := newLimits()
-	now := time.Now()
-	for i := range tries {
-		if w := l.wait("192.0.2.1", "vera", now); w != 0 {
-			t.Fatalf("try %d has to wait %s", i, w)
-		}
-	}
-	if l.wait("192.0.2.1", "olga", now) == 0 {
-		t.Error("the address has no limit")
-	}
-	if l.wait("192.0.2.2", "vera", now) == 0 {
-		t.Error("the name has no limit")
-	}
-	if l.wait("192.0.2.3", "ada", now) != 0 {
-		t.Error("others have to wait")
-	}
-	if l.wait("192.0.2.1", "vera", now.Add(tryEvery)) != 0 {
-		t.Error("it does not end")
-	}
-	for i := range 3 * mostLimiters {
-		l.wait("x", strings.Repeat("y", 1+i%7)+time.Duration(i).String(), now)
-	}
-	if len(l.each) > mostLimiters+2 {
-		t.Errorf("%d limiters are kept", len(l.each))
-	}
-	h := build(t, local8080(t))
-	h.door.now = func() time.Time { return now }
-	status := 0
-	for range tries + 1 {
-		status = h.login(h.browser(), "vera", "wrong password", "/").status
-	}
-	if status != 429 {
-		t.Errorf("after %d tries: %d", tries+1, status)
 	}
 }
 
@@ -352,7 +354,7 @@ func TestTLS(t *testing.T) {
 	cfg.TLS = true
 	h := build(t, cfg)
 	a := h.login(h.browser(), "olga", password, "/")
-	if c := a.header.Get("Set-Cookie"); !strings.HasPrefix(c, "__Host-ringqueue=") || !strings.Contains(c, "; Secure") || a.header.Get("Strict-Transport-Security") == "" {
+	if c := a.header.Get("Set-Cookie"); !strings.HasPrefix(c, "__Host-ringqueue-") || !strings.Contains(c, "; Secure") || a.header.Get("Strict-Transport-Security") == "" {
 		t.Errorf("cookie %q, headers %v", c, a.header)
 	}
 }
@@ -395,6 +397,24 @@ func TestBodiesHeadersStreamsPanics(t *testing.T) {
 	}
 }
 
+func proxies(t *testing.T, text string) []netip.Prefix {
+	t.Helper()
+	list, err := ParseProxies(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func at(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := ParseURL(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
 func TestCheck(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -408,6 +428,12 @@ func TestCheck(t *testing.T) {
 		{Config{Addr: "example.com:80", Accounts: accounts(t)}, "CONSOLE_HOSTS is not set"},
 		{Config{Addr: "0.0.0.0:8080", Accounts: accounts(t), Hosts: []string{"calls.example"}}, ""},
 		{Config{Addr: "8080"}, "it takes host:port, or off"},
+		{Config{Addr: "127.0.0.1:8080", Hosts: []string{"calls.example.com"}}, "CONSOLE_HOSTS: names under which others"},
+		{Config{Addr: "127.0.0.1:8080", Hosts: []string{"localhost"}}, "CONSOLE_HOSTS: names under which others"},
+		{Config{Addr: "127.0.0.1:8080", Proxies: proxies(t, "127.0.0.1")}, "CONSOLE_PROXIES: through a proxy"},
+		{Config{Addr: "127.0.0.1:8080", URL: at(t, "https://calls.example.com")}, "CONSOLE_URL: others"},
+		{Config{Addr: "127.0.0.1:8080", URL: at(t, "http://localhost:8080/calls")}, ""},
+		{Config{Addr: "0.0.0.0:8080", Accounts: accounts(t), URL: at(t, "https://calls.example.com")}, ""},
 	} {
 		if err := tt.cfg.Check(); tt.says == "" && err != nil || tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says)) {
 			t.Errorf("%s: %v", tt.cfg.Addr, err)
@@ -434,6 +460,7 @@ func TestParseUsers(t *testing.T) {
 		"olga:viewer:" + password:                "user 1: olga: the hash is none of bcrypt's",
 		"olga:viewer:" + string(weak):            "user 1: olga: the hash is too weak",
 		"a:viewer:" + hash + ";a:viewer:" + hash: "user 2: a is there twice",
+		"olga:viewer:$2a$15" + hash[6:]:          "user 1: olga: the hash has cost 15",
 	} {
 		_, err := ParseUsers(text)
 		if says == "" && err != nil || says != "" && (err == nil || !strings.HasPrefix(err.Error(), says) || strings.Contains(err.Error(), "$2") || strings.Contains(err.Error(), password)) {

@@ -1,17 +1,16 @@
 package auth
 
 import (
+	"context"
 	_ "embed"
+	"encoding/hex"
+	"errors"
 	"html/template"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
-
-	"golang.org/x/crypto/bcrypt"
-	"golang.org/x/time/rate"
 )
 
 //go:embed login.html
@@ -19,63 +18,115 @@ var loginSource string
 
 var loginPage = template.Must(template.New("login").Parse(loginSource))
 
-func (d *Door) showLogin(w http.ResponseWriter, r *http.Request) {
+func (m *Middleware) showLogin(w http.ResponseWriter, r *http.Request) {
 	next := local(r.URL.Query().Get("next"))
-	if _, ok := d.account(d.sessions.GetString(r.Context(), "user")); ok || len(d.Accounts) == 0 {
-		http.Redirect(w, r, next, http.StatusSeeOther) //nolint:gosec // local lets nothing else through
+	if _, _, ok, err := m.visitor(r); err == nil && ok {
+		http.Redirect(w, r, m.prefix+next, http.StatusSeeOther) //nolint:gosec // local lets nothing else through
 		return
 	}
-	d.writeLogin(w, http.StatusOK, next, "", "")
+	m.writeLogin(w, http.StatusOK, next, "", "")
 }
 
-func (d *Door) writeLogin(w http.ResponseWriter, status int, next, name, problem string) {
+func (m *Middleware) writeLogin(w http.ResponseWriter, status int, next, name, problem string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	_ = loginPage.Execute(w, map[string]string{"Next": next, "Name": name, "Problem": problem}) // whoever asked has gone
+	_ = loginPage.Execute(w, map[string]string{"Base": m.prefix, "Next": next, "Name": name, "Problem": problem}) // whoever asked has gone
 }
 
-func (d *Door) login(w http.ResponseWriter, r *http.Request) {
+// maxName is the longest name that a user has.
+const maxName = 64
+
+func (m *Middleware) login(w http.ResponseWriter, r *http.Request) {
+	if len(m.Accounts) == 0 {
+		http.Redirect(w, r, m.prefix+"/", http.StatusSeeOther)
+		return
+	}
 	if err := r.ParseForm(); err != nil {
-		http.Error(w, "this is no login", http.StatusBadRequest)
+		status := http.StatusBadRequest
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			status = http.StatusRequestEntityTooLarge
+		}
+		http.Error(w, "this is no login", status)
 		return
 	}
 	name, password, next := r.PostForm.Get("name"), r.PostForm.Get("password"), local(r.PostForm.Get("next"))
-	if wait := d.limits.wait(remote(r), name, d.now()); wait > 0 {
-		d.Log.Warn().Str("from", remote(r)).Msg("console: too many logins")
-		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())+1))
-		d.writeLogin(w, http.StatusTooManyRequests, next, name, "Too many tries. Wait a minute.")
+	if len(name) > maxName {
+		name = ""
+	}
+	m.mention(r)
+	from := m.client(r)
+	account, ok := m.account(name)
+	browser, _ := r.Cookie(m.browserCookie(name)) // nil without
+	known := ok && browser != nil && m.sessions.knows(account, browser.Value, m.now())
+	var v verdict
+	if known {
+		v = m.limits.browser(browser.Value, m.now())
+	} else {
+		v = m.limits.stranger(from, name, m.now())
+	}
+	if v.refused {
+		m.refusals.add("too_many", from.String(), "")
+		w.Header().Set("Retry-After", strconv.Itoa(int(tryEvery.Seconds())))
+		m.writeLogin(w, http.StatusTooManyRequests, next, name, "Too many tries. Wait a minute.")
 		return
 	}
-	account, ok := d.account(name)
-	hash := account.hash
-	if !ok {
-		hash = d.nobody // so that it takes as long
+	defer v.done()
+	if v.slow > 0 && m.sleep(r.Context(), v.slow) != nil {
+		return // whoever asked has gone
 	}
-	if err := d.limits.compare(r, hash, password); err != nil || !ok {
-		d.Log.Warn().Str("from", remote(r)).Bool("known", ok).Msg("console: login refused")
-		d.writeLogin(w, http.StatusUnauthorized, next, name, "Name or password are not right.")
+	fits, err := m.passwords.compare(r.Context(), account, ok, known, password)
+	if err != nil {
+		return // whoever asked has gone
+	}
+	if !fits {
+		m.refusals.add("wrong", from.String(), "")
+		m.writeLogin(w, http.StatusUnauthorized, next, name, "Name or password are not right.")
+		return
+	}
+	session, err := m.sessions.begin(r.Context(), account)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	// A session from before the login is nobody's any more.
-	if err := d.sessions.RenewToken(r.Context()); err != nil {
-		http.Error(w, "the session cannot be made", http.StatusInternalServerError)
-		return
+	if c, err := r.Cookie(m.cookieName(r)); err == nil {
+		_ = m.sessions.end(r.Context(), c.Value) // it ends by itself
 	}
-	d.sessions.Put(r.Context(), "user", account.Name)
-	d.Log.Info().Str("user", account.Name).Str("role", string(account.Role)).Str("from", remote(r)).Msg("console: login")
-	http.Redirect(w, r, next, http.StatusSeeOther) //nolint:gosec // local lets nothing else through
+	m.setCookie(w, r, m.cookieName(r), session, "/", 0)
+	m.setCookie(w, r, m.browserCookie(name), m.sessions.remember(account, m.now()), "/login", knownFor)
+	m.Log.Info().Str("user", account.Name).Str("role", string(account.Role)).Str("from", from.String()).Msg("console: login")
+	http.Redirect(w, r, m.prefix+next, http.StatusSeeOther) //nolint:gosec // local lets nothing else through
 }
 
-func (d *Door) logout(w http.ResponseWriter, r *http.Request) {
-	name := d.sessions.GetString(r.Context(), "user")
-	if err := d.sessions.Destroy(r.Context()); err != nil {
-		http.Error(w, "the session cannot be ended", http.StatusInternalServerError)
+// browserCookie names the cookie by which a browser is known that a user has logged in from: one for each of its users.
+func (m *Middleware) browserCookie(name string) string {
+	return m.cookie + "-" + hex.EncodeToString(m.sessions.sign("browser cookie", name)[:4])
+}
+
+// mention says once that a proxy is not listed: behind it, all people are one address.
+func (m *Middleware) mention(r *http.Request) {
+	if r.Header.Get("X-Forwarded-For") != "" && !m.isProxy(peer(r)) {
+		m.unlisted.Do(func() {
+			m.Log.Warn().Str("proxy", peer(r).String()).Msg("console: this address sends X-Forwarded-For, and CONSOLE_PROXIES does not list it: " +
+				"if it is your proxy, add it, so that tries to log in are limited by person and not for all together")
+		})
+	}
+}
+
+func (m *Middleware) logout(w http.ResponseWriter, r *http.Request) {
+	user, session, ok, err := m.visitor(r)
+	if err == nil && ok && session != "" {
+		err = m.sessions.end(context.WithoutCancel(r.Context()), session)
+	}
+	if err != nil {
+		http.Error(w, "the session is not ended: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	if name != "" {
-		d.Log.Info().Str("user", name).Str("from", remote(r)).Msg("console: logout")
+	if session != "" {
+		m.Log.Info().Str("user", user.Name).Str("from", m.client(r).String()).Msg("console: logout")
+		m.setCookie(w, r, m.cookieName(r), "", "/", -time.Second)
 	}
-	http.Redirect(w, r, "/login", http.StatusSeeOther)
+	http.Redirect(w, r, m.prefix+"/login", http.StatusSeeOther)
 }
 
 // local is where to go after a login: a path of ours, or the first page.
@@ -90,61 +141,11 @@ func local(next string) string {
 
 func escape(s string) string { return url.QueryEscape(s) }
 
-// limits bound tries to log in, by address and by name, and the work that they make.
-type limits struct {
-	mu   sync.Mutex
-	each map[string]*rate.Limiter
-	busy chan struct{}
-}
-
-const (
-	mostLimiters = 4096
-	tries        = 10 // at once; then one each
-	tryEvery     = 6 * time.Second
-)
-
-func newLimits() *limits {
-	return &limits{each: map[string]*rate.Limiter{}, busy: make(chan struct{}, 2)}
-}
-
-// wait counts a try and says how long the next one has to wait, if this one is one too many.
-func (l *limits) wait(address, name string, now time.Time) time.Duration {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.each) > mostLimiters {
-		for key, limiter := range l.each {
-			if limiter.TokensAt(now) >= tries {
-				delete(l.each, key) // as good as new
-			}
-		}
-		if len(l.each) > mostLimiters {
-			clear(l.each)
-		}
-	}
-	wait := time.Duration(0)
-	for _, key := range []string{"from " + address, "name " + name} {
-		limiter := l.each[key]
-		if limiter == nil {
-			limiter = rate.NewLimiter(rate.Every(tryEvery), tries)
-			l.each[key] = limiter
-		}
-		if !limiter.AllowN(now, 1) {
-			wait = tryEvery
-		}
-	}
-	return wait
-}
-
-// compare compares a password with a hash; bcrypt is slow by design, so only two do at a time.
-func (l *limits) compare(r *http.Request, hash []byte, password string) error {
+func sleep(ctx context.Context, d time.Duration) error {
 	select {
-	case l.busy <- struct{}{}:
-	case <-r.Context().Done():
-		return r.Context().Err() //nolint:wrapcheck // whoever asked has gone
+	case <-ctx.Done():
+		return ctx.Err() //nolint:wrapcheck // nobody reads it
+	case <-time.After(d):
+		return nil
 	}
-	defer func() { <-l.busy }()
-	if len(password) > maxPassword {
-		password = "" // bcrypt would cut it
-	}
-	return bcrypt.CompareHashAndPassword(hash, []byte(password)) //nolint:wrapcheck // nobody reads it
 }

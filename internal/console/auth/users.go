@@ -29,12 +29,21 @@ type Account struct {
 	hash []byte
 }
 
+func (a Account) cost() int {
+	c, err := bcrypt.Cost(a.hash)
+	if err != nil {
+		return leastCost // ParseUsers lets none in
+	}
+	return c
+}
+
 // MinPassword is the shortest password that Hash takes, in bytes; bcrypt takes at most 72.
 const (
 	MinPassword = 12
 	maxPassword = 72
 	cost        = 11
 	leastCost   = 10
+	mostCost    = 14 // a login takes a second then
 	maxAccounts = 1000
 )
 
@@ -79,6 +88,8 @@ func ParseUsers(text string) ([]Account, error) {
 			return fail("%s: the hash is none of bcrypt's; `worker hash-password` makes one (quote it: it has $ in it)", name)
 		case strength < leastCost:
 			return fail("%s: the hash is too weak (cost %d); `worker hash-password` makes a better one", name, strength)
+		case strength > mostCost:
+			return fail("%s: the hash has cost %d, with which a login takes seconds; takes %d at most: `worker hash-password`", name, strength, mostCost)
 		case len(list) == maxAccounts:
 			return fail("takes at most %d users", maxAccounts)
 		}
