@@ -127,7 +127,10 @@ func buildOn(t *testing.T, rdb redis.UniversalClient, cfg Config, writeTimeout .
 	} else {
 		h.Start()
 	}
-	t.Cleanup(h.Close)
+	t.Cleanup(func() {
+		h.CloseClientConnections()
+		h.Close()
+	})
 	return h
 }
 
