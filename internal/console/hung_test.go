@@ -328,4 +328,3 @@ func TestCharts(t *testing.T) {
 		t.Errorf("%d after %s", code, time.Since(began))
 	}
 }
-

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -72,7 +73,7 @@ func TestMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	for number, fields := range map[string][]any{
-		"+16505550001": {"name", "alice", "team", "sales", "owner", "w1", "state", "occupied", "campaign", "spring"},
+		"+16505550001": {"name", "alice", "team", "sales", "owner", "w1", "state", "occupied", "campaign", "spring", "since", time.Now().Add(-6 * time.Hour).UnixMilli()},
 		"+16505550002": {"name", "bob", "team", "sales", "owner", "w1", "paused", 1},
 		"+16505550003": {"name", "carol", "team", "sales", "owner", "w2"},
 		"+16505550004": {"name", "dave", "team", "sales", "owner", "w1", "note", "no credit"},
@@ -109,14 +110,17 @@ func TestMetrics(t *testing.T) {
 		`ringqueue_line_state{state="occupied",team="sales"} 1`, `ringqueue_line_state{state="paused",team="sales"} 1`,
 		`ringqueue_line_state{state="free",team="sales"} 0`, `ringqueue_line_state{state="suspended",team="sales"} 1`,
 		`ringqueue_live_calls{team="sales"} 1`, `ringqueue_line_held{line="dave",reason="login",team="sales"} 1`,
-		`ringqueue_contacts{campaign="spring",state="waiting"} 2`, `ringqueue_contacts{campaign="spring",state="live"} 1`,
+		`ringqueue_contacts{campaign="spring",state="waiting",team="default"} 2`, `ringqueue_contacts{campaign="spring",state="live",team="default"} 1`,
 		`ringqueue_unconfirmed_contacts 0`, `ringqueue_redis_up 1`, `ringqueue_guard_holding 0`, `ringqueue_asynq_tasks{state="archived"} 0`,
 		`ringqueue_quota_used_ratio{extension="0123456789ab",group="heavy"} 0.1`,
 		`ringqueue_quota_blocked_until_seconds{extension="0123456789ab",group="heavy"} 0`,
-		`ringqueue_schedule_failing{schedule="daily"} 0`,
+		`ringqueue_schedule_failing{schedule="daily"} 0`, `ringqueue_schedule_overdue_seconds{schedule="daily"} 0`,
 		`ringqueue_ringcentral_responses_total{code="200",operation="place"} 1`, `ringqueue_ringcentral_responses_total{code="none",operation="status"} 1`,
 		`ringqueue_line_wait_seconds_count{team="sales"} 1`, `ringqueue_quota_wait_seconds_count{group="heavy"} 1`,
 	)
+	if !strings.Contains(got, `ringqueue_oldest_call_seconds{team="sales"} 2160`) { // six hours and the time that the test takes
+		t.Errorf("the oldest call is not six hours old:\n%s", got)
+	}
 	for _, personal := range []string{`\+?\d{10,}"`, "Secret", `campaign="done"`, "nowhere", "presence"} {
 		if found := regexp.MustCompile(personal).FindString(got); found != "" {
 			t.Errorf("%q is in the metrics", found)
@@ -163,6 +167,50 @@ func TestMetrics(t *testing.T) {
 	away := New(Config{Redis: rdb, Worker: "w1", Limiter: limiter, Log: zerolog.New(io.Discard)})
 	if got := scrape(t, away); got != "ringqueue_redis_up 0\n" {
 		t.Errorf("without Redis:\n%s", got)
+	}
+}
+
+// TestOverdue: a run that nobody starts is overdue from its instant on; one that was started late is not.
+func TestOverdue(t *testing.T) {
+	t.Parallel()
+	rdb := redistest.Start(t).Client(t)
+	ctx := t.Context()
+	store := schedule.NewStore(rdb)
+	if err := store.Add(ctx, schedule.Rule{
+		Name: "minutely", When: schedule.When{Cron: "* * * * *", Zone: "UTC"}, List: "/nowhere.csv", Rules: campaign.Default("x"), Keep: 1,
+	}, false); err != nil {
+		t.Fatal(err)
+	}
+	overdue := func() float64 {
+		m := New(Config{Redis: rdb, Worker: "w1", Limiter: ratelimit.New(ratelimit.Config{Redis: rdb}), Log: zerolog.Nop()})
+		for l := range strings.Lines(scrape(t, m)) {
+			if value, ok := strings.CutPrefix(l, `ringqueue_schedule_overdue_seconds{schedule="minutely"} `); ok {
+				n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return n
+			}
+		}
+		t.Fatal("there is no such series")
+		return 0
+	}
+	if got := overdue(); got != 0 {
+		t.Errorf("before its instant: %f s", got)
+	}
+	key := "ringqueue:{schedule}:rule:minutely"
+	next := rdb.HGet(ctx, key, "next").Val()
+	late := strconv.FormatInt(time.Now().Add(-20*time.Minute).UnixMilli(), 10)
+	if len(next) != len(late) {
+		late = late[:len(next)] // in seconds
+	}
+	rdb.HSet(ctx, key, "next", late)
+	if got := overdue(); got < 1199 || got > 3600 {
+		t.Errorf("twenty minutes after it: %f s", got)
+	}
+	rdb.HSet(ctx, key, "next", next)
+	if got := overdue(); got > 120 {
+		t.Errorf("with the next one to come: %f s", got)
 	}
 }
 

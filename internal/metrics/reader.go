@@ -35,11 +35,13 @@ type description struct {
 var descriptions = []description{
 	{"ringqueue_line_state", "Lines that this worker has, by state.", []string{"team", "state"}},
 	{"ringqueue_live_calls", "Calls on lines that this worker has.", []string{"team"}},
-	{"ringqueue_contacts", "Contacts of campaigns that are not over, by state; the same from every worker.", []string{"campaign", "state"}},
+	{"ringqueue_oldest_call_seconds", "Since when the oldest call on lines that this worker has goes on; 0 for none.", []string{"team"}},
+	{"ringqueue_contacts", "Contacts of campaigns that are not over, by state; the same from every worker.", []string{"campaign", "team", "state"}},
 	{"ringqueue_unconfirmed_contacts", "Contacts of all campaigns that wait for a person's decision; the same from every worker.", nil},
 	{"ringqueue_quota_used_ratio", "Share of a quota that is used in the present window.", []string{"extension", "group"}},
 	{"ringqueue_quota_blocked_until_seconds", "When RingCentral's penalty ends (Unix time); 0 for none.", []string{"extension", "group"}},
 	{"ringqueue_schedule_lateness_seconds", "How late the newest run of a schedule was started.", []string{"schedule"}},
+	{"ringqueue_schedule_overdue_seconds", "How long ago a run of a schedule was due that has not been started; 0 for none.", []string{"schedule"}},
 	{"ringqueue_schedule_failing", "1 if the list of a schedule's newest run cannot be used.", []string{"schedule"}},
 	{"ringqueue_redis_up", "1 if Redis answers.", nil},
 	{"ringqueue_redis_ping_seconds", "How long Redis took to answer.", nil},
@@ -168,7 +170,7 @@ func (r *reader) lines(ctx context.Context) error {
 		return err
 	}
 	type key struct{ team, state string }
-	states, live := map[key]int{}, map[string]int{}
+	states, live, oldest := map[key]int{}, map[string]int{}, map[string]time.Duration{}
 	for _, l := range all {
 		if l.Worker != r.cfg.Worker {
 			continue
@@ -178,6 +180,9 @@ func (r *reader) lines(ctx context.Context) error {
 		switch {
 		case l.State == line.Occupied:
 			live[l.Team]++
+			if !l.Since.IsZero() {
+				oldest[l.Team] = max(oldest[l.Team], time.Since(l.Since))
+			}
 		case l.State == line.Blocked:
 		case l.Note != "":
 			state = "suspended"
@@ -190,6 +195,7 @@ func (r *reader) lines(ctx context.Context) error {
 	}
 	for team, n := range live {
 		r.add("ringqueue_live_calls", float64(n), team)
+		r.add("ringqueue_oldest_call_seconds", oldest[team].Seconds(), team)
 		for _, state := range []string{"free", "occupied", "wrap_up", "cooling", "blocked", "paused", "suspended"} {
 			r.add("ringqueue_line_state", float64(states[key{team, state}]), team, state)
 		}
@@ -224,7 +230,7 @@ func (r *reader) campaigns(ctx context.Context) error {
 		for state, value := range map[string]int{
 			"waiting": c.Counts.Waiting, "live": c.Counts.Live, "done": c.Counts.Done, "unconfirmed": c.Counts.Unconfirmed,
 		} {
-			r.add("ringqueue_contacts", float64(value), name, state)
+			r.add("ringqueue_contacts", float64(value), name, c.Rules.Team, state)
 		}
 		first, again := tasks.Queues(name)
 		for state, key := range taskStates {
@@ -281,13 +287,17 @@ func (r *reader) schedules(ctx context.Context) error {
 		return err
 	}
 	for _, one := range all[:min(len(all), mostSchedules)] {
-		failing, late := 0.0, 0.0
+		failing, late, overdue := 0.0, 0.0, 0.0
 		if run := one.Last; run != nil {
 			if run.Failing() {
 				failing = 1
 			}
 			late = run.Lateness().Seconds()
 		}
+		if !one.Paused && !one.Next.IsZero() {
+			overdue = max(time.Since(one.Next).Seconds(), 0)
+		}
+		r.add("ringqueue_schedule_overdue_seconds", overdue, one.Name)
 		r.add("ringqueue_schedule_failing", failing, one.Name)
 		r.add("ringqueue_schedule_lateness_seconds", late, one.Name)
 	}
