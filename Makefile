@@ -5,6 +5,7 @@ SHELL := /bin/bash
 GOLANGCI_VERSION := v2.15.0
 TOOLS := $(CURDIR)/.tools
 GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
+AXE_VERSION := 4.14.1
 
 .PHONY: help demo build test setup lint check test-go test-race test-crash test-sdk fuzz bench clean
 
@@ -27,6 +28,8 @@ setup: ## install what the tests start for themselves: redis-server, chromium, p
 		sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 		command -v apt-get >/dev/null || { echo "install$$missing, then try again" >&2; exit 1; }; \
 		$$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
+	@grep -qs '"version": "$(AXE_VERSION)"' $(TOOLS)/node_modules/axe-core/package.json || \
+		npm install --silent --no-audit --no-fund --no-save --prefix $(TOOLS) axe-core@$(AXE_VERSION)
 
 check: ## formatting, vet, and go.mod in order
 	@rough=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$rough" ] || { echo "gofmt would change:"; echo "$$rough"; exit 1; }
