@@ -8,9 +8,16 @@ type Contact struct {
 	Row     int      `json:"r"`           // line of the list on which the row starts, from 1
 	Numbers []string `json:"n"`           // E.164; the first one is dialled
 	Name    string   `json:"m,omitempty"` // as in the list
-	Zone    string   `json:"z,omitempty"` // IANA name from the list's column; empty: by number
+	Zone    string   `json:"z,omitempty"` // IANA name from the list's column, or several with commas, all of which must be open; empty: by number
 	List    int      `json:"l,omitempty"` // which of the campaign's imported headers Values belongs to
 	Values  []string `json:"v,omitempty"` // the row's cells as they were, in the header's order
+
+	// What the list's own columns ask for; zero where they do not.
+	Priority  int       `json:"p,omitempty"` // higher goes first
+	Line      string    `json:"o,omitempty"` // the line that the contact belongs to
+	NotBefore time.Time `json:"nb,omitzero"` // not called before it
+	NotAfter  time.Time `json:"na,omitzero"` // not called after it
+	DoNotCall string    `json:"-"`           // why the list itself says that this contact is not to be called: column and value
 }
 
 // Number is the number that is dialled, or "" where there is none.

@@ -79,11 +79,12 @@ func (p *Producer) Import(ctx context.Context, rules campaign.Rules, contacts Co
 	}
 	// Three stages, each in order: read and judge, store the rows, enqueue the tasks.
 	g, gctx := errgroup.WithContext(ctx)
+	unwanted := &willing{contacts: contacts}
 	read := make(chan []ledger.Entry, 1)
 	stored := make(chan storedBatch, 1)
 	g.Go(func() error {
 		defer close(read)
-		return p.read(gctx, rules, contacts, read)
+		return p.read(gctx, rules, unwanted, read)
 	})
 	g.Go(func() error {
 		defer close(stored)
@@ -113,7 +114,24 @@ func (p *Producer) Import(ctx context.Context, rules campaign.Rules, contacts Co
 		return nil
 	})
 	err = g.Wait()
+	total.Suppressed += unwanted.left
 	return total, err
+}
+
+// willing leaves out the contacts that the list itself says not to call, and counts them.
+type willing struct {
+	contacts Contacts
+	left     int
+}
+
+func (w *willing) Next() (campaign.Contact, error) {
+	for {
+		c, err := w.contacts.Next()
+		if err != nil || c.DoNotCall == "" {
+			return c, err
+		}
+		w.left++
+	}
 }
 
 type storedBatch struct {
@@ -188,11 +206,12 @@ func (p *Producer) Preview(ctx context.Context, rules campaign.Rules, contacts C
 	if err != nil {
 		return t, err
 	}
+	unwanted := &willing{contacts: contacts}
 	listed := map[string]bool{} // ids and numbers of this list
 	for last := false; !last; {
 		var batch []ledger.Entry
 		for len(batch) < batchSize && !last {
-			c, err := contacts.Next()
+			c, err := unwanted.Next()
 			if last = errors.Is(err, io.EOF); last {
 				break
 			}
@@ -214,6 +233,7 @@ func (p *Producer) Preview(ctx context.Context, rules campaign.Rules, contacts C
 			t.count(code, batch[i].Reason)
 		}
 	}
+	t.Suppressed += unwanted.left
 	return t, nil
 }
 
