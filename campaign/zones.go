@@ -12,19 +12,82 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// Zones is the IANA time zones in which a contact may be: the one of the list's column, else those of
-// the phone number. A number that belongs to no certain place has all the zones of its country. The
-// second result is false where nothing is known; such a contact is not called.
+// Zones is the IANA time zones in which a contact may be: those of the list's column, else those of
+// the phone number. A number that belongs to no certain place has all the zones of its country. Where
+// the number's country does not have the column's zone, both are meant: the column may be a
+// program's default. The second result is false where nothing is known; such a contact is not called.
 //
 // The slice is shared: it must not be changed.
 func Zones(c Contact) ([]string, bool) {
-	if c.Zone != "" {
-		if _, ok := LoadZone(c.Zone); !ok {
+	if c.Zone == "" {
+		return zonesOfNumber(c.Number())
+	}
+	zones := strings.Split(c.Zone, ",")
+	for _, zone := range zones {
+		if _, ok := LoadZone(zone); !ok {
 			return nil, false
 		}
-		return []string{c.Zone}, true
 	}
+	if ZoneAbroad(c) {
+		if own, ok := zonesOfNumber(c.Number()); ok {
+			zones = append(zones, own...)
+		}
+	}
+	return zones, true
+}
+
+// ZoneAbroad reports whether the list gives a contact a time zone whose clock the country of its number does not have.
+func ZoneAbroad(c Contact) bool {
 	number := c.Number()
+	if c.Zone == "" || !E164(number) {
+		return false
+	}
+	code := callingCode(number)
+	for zone := range strings.SplitSeq(c.Zone, ",") {
+		if !hasClock(code, zone) {
+			return true
+		}
+	}
+	return false
+}
+
+// clocks remembers what hasClock found, by country and zone: there are some hundreds of either.
+var clocks sync.Map // [2]string → bool
+
+// hasClock reports whether a country, by its calling code, has a zone with the clock of the given one. Where nothing is known of
+// the country, it has.
+func hasClock(code, zone string) bool {
+	key := [2]string{code, zone}
+	if known, ok := clocks.Load(key); ok {
+		return known.(bool)
+	}
+	loc, ok := LoadZone(zone)
+	if !ok {
+		return true
+	}
+	country, known := zonesOfPrefix(code)
+	has := !known || slices.ContainsFunc(country, func(name string) bool {
+		other, ok := LoadZone(name)
+		return ok && (name == zone || sameClock(loc, other))
+	})
+	clocks.Store([2]string{strings.Clone(code), strings.Clone(zone)}, has)
+	return has
+}
+
+// sameClock compares two zones over two years, twice a month.
+func sameClock(a, b *time.Location) bool {
+	for i := range 48 {
+		at := time.Date(2026, time.January, 3, 12, 0, 0, 0, time.UTC).AddDate(0, 0, 15*i)
+		_, one := at.In(a).Zone()
+		if _, two := at.In(b).Zone(); one != two {
+			return false
+		}
+	}
+	return true
+}
+
+// zonesOfNumber is the zones of a phone number, or of its country where it belongs to no certain place.
+func zonesOfNumber(number string) ([]string, bool) {
 	if !E164(number) {
 		return nil, false
 	}
@@ -143,6 +206,18 @@ func geographic(code, number string) bool {
 	return false
 }
 
+// wholeName reports whether the tz database has a zone by a name without a place in it, apart from those that are mostly meant
+// otherwise.
+func wholeName(name string) bool {
+	switch name {
+	case "UTC", "CET", "CST6CDT", "Cuba", "EET", "EST5EDT", "Egypt", "Eire", "GB", "GB-Eire", "GMT", "GMT+0", "GMT-0", "GMT0", "Greenwich",
+		"Hongkong", "Iceland", "Iran", "Israel", "Jamaica", "Japan", "Kwajalein", "Libya", "MET", "MST7MDT", "NZ", "NZ-CHAT", "Navajo",
+		"PRC", "PST8PDT", "Poland", "Portugal", "ROC", "ROK", "Singapore", "Turkey", "UCT", "Universal", "W-SU", "WET", "Zulu":
+		return true
+	}
+	return false
+}
+
 // zoneMemo remembers what [time.LoadLocation] found: it reads a file each time, which costs more than
 // all the rest of a decision. The contents never change, so that sharing it is safe. There are some six
 // hundred zones; wrong names, which come from people's lists, are bounded.
@@ -153,7 +228,7 @@ var zoneMemo struct {
 
 const maxWrongZones = 256
 
-// LoadZone is an IANA time zone by its full name, such as America/New_York, or UTC. Abbreviations are
+// LoadZone is an IANA time zone by its name, such as America/New_York, UTC or Japan. EST, MST and HST are
 // not taken: EST has no summer time, but whoever writes it mostly means New York's clock.
 func LoadZone(name string) (*time.Location, bool) {
 	if known, ok := zoneMemo.Load(name); ok {
@@ -161,7 +236,7 @@ func LoadZone(name string) (*time.Location, bool) {
 		return loc, loc != nil
 	}
 	var loc *time.Location
-	if name == "UTC" || strings.Contains(name, "/") && len(name) <= 64 {
+	if wholeName(name) || strings.Contains(name, "/") && len(name) <= 64 {
 		if found, err := time.LoadLocation(name); err == nil {
 			loc = found
 		}

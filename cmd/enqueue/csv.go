@@ -29,6 +29,8 @@ import (
 
 type csvFlags struct {
 	campaign, rejects    string
+	numbers, encoding    string
+	sheet                string
 	columns              []string
 	dryRun, update, json bool
 }
@@ -49,11 +51,19 @@ func newCSV() *cobra.Command {
 	cmd.Flags().StringVar(&f.campaign, "campaign", "", "campaign file (YAML)")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "import nothing, show what would be imported")
 	cmd.Flags().StringVar(&f.rejects, "rejects", "", "file for rejected rows (default FILE.rejects.csv)")
-	cmd.Flags().StringArrayVar(&f.columns, "column", nil, "which column is what: phone=HEADER, name=, id=, timezone= (may be repeated)")
+	cmd.Flags().StringArrayVar(&f.columns, "column", nil, "which column is what: phone=HEADER, name=, id=, timezone=, country=, dnc=, ignore= (may be repeated)")
+	cmd.Flags().StringVar(&f.numbers, "numbers", "", "how digits without + are meant that can be read both ways: national or international")
+	cmd.Flags().StringVar(&f.encoding, "encoding", "", "the text's encoding, such as windows-1250 (default: found out)")
+	cmd.Flags().StringVar(&f.sheet, "sheet", "", "sheet of an Excel workbook (default: the only one with rows)")
 	cmd.Flags().BoolVar(&f.update, "update", false, "replace the rules of a campaign that exists with other ones")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the summary as JSON")
 	must(cmd.MarkFlagRequired("campaign"))
 	return cmd
+}
+
+// options is how a list is to be read.
+func (f csvFlags) options(region string, columns map[string]string, name string) contactlist.Options {
+	return contactlist.Options{Region: region, Columns: columns, Numbers: f.numbers, Encoding: f.encoding, Sheet: f.sheet, Name: name}
 }
 
 // must is for calls that can only fail by a mistake in this program.
@@ -78,6 +88,7 @@ type fileSummary struct {
 	File    string            `json:"file"`
 	Mapping map[string]string `json:"mapping"`
 	Sample  []sampleContact   `json:"sample,omitempty"`
+	Notes   []string          `json:"notes,omitempty"` // what was left out, and what to know
 	Rejects string            `json:"rejects_file,omitempty"`
 }
 
@@ -118,7 +129,7 @@ func importLists(cmd *cobra.Command, files []string, f csvFlags) (err error) {
 		if file == "-" {
 			continue
 		}
-		if err := checkList(file, contactlist.Options{Region: rules.Region, Columns: columns, Name: file}); err != nil {
+		if err := checkList(file, f.options(rules.Region, columns, file)); err != nil {
 			return err
 		}
 	}
@@ -136,10 +147,11 @@ func importLists(cmd *cobra.Command, files []string, f csvFlags) (err error) {
 
 	im := &importer{
 		cmd: cmd, flags: f, rules: rules, ledger: led, producer: producer,
-		options: contactlist.Options{Region: rules.Region, Columns: columns, IDKey: idKey},
+		options: f.options(rules.Region, columns, ""),
 		summary: summary{Campaign: rules.Name, DryRun: f.dryRun, Files: []fileSummary{}},
 		log:     zerolog.New(zerolog.ConsoleWriter{Out: cmd.ErrOrStderr(), NoColor: true, TimeFormat: time.TimeOnly}).With().Timestamp().Logger(),
 	}
+	im.options.IDKey = idKey
 	for _, file := range files {
 		if err = im.file(ctx, file); err != nil {
 			break
@@ -201,8 +213,11 @@ func checkList(file string, o contactlist.Options) (err error) {
 		return cli.Usage(err)
 	}
 	o.IDKey = []byte("ids are not used here")
-	_, err = contactlist.Open(h, o)
-	return cli.Usage(err)
+	list, err := contactlist.Open(h, o)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	return list.Close()
 }
 
 func parseColumns(list []string) (map[string]string, error) {
@@ -211,6 +226,9 @@ func parseColumns(list []string) (map[string]string, error) {
 		role, header, ok := strings.Cut(c, "=")
 		if !ok || role == "" || header == "" {
 			return nil, cli.Usage(fmt.Errorf("--column %q: it takes ROLE=HEADER, for example phone=Mobile", c))
+		}
+		if before := columns[role]; before != "" {
+			header = before + "\n" + header // several columns of one role, in this order
 		}
 		columns[role] = header
 	}
@@ -261,6 +279,7 @@ func (im *importer) file(ctx context.Context, name string) (err error) {
 	if err != nil {
 		return cli.Usage(err)
 	}
+	defer list.Close() //nolint:errcheck // only read
 	fs := fileSummary{File: name, Mapping: map[string]string{}}
 	for _, m := range list.Mapping() {
 		key := string(m.Role)
@@ -290,6 +309,7 @@ func (im *importer) file(ctx context.Context, name string) (err error) {
 			fs.Rejects = src.rejects.Path()
 		}
 	}
+	fs.Notes = list.Notes()
 	im.summary.Files = append(im.summary.Files, fs)
 	if err == nil && im.summary.Rows == before {
 		return cli.Usage(fmt.Errorf("%s: the list has a header and no rows", name))
@@ -473,6 +493,9 @@ func (im *importer) print(w io.Writer) {
 		fmt.Fprintf(w, "%s: %s\n", f.File, strings.Join(roles, "; "))
 		for _, c := range f.Sample {
 			fmt.Fprintf(w, "  row %d: %s, %s, %s\n", c.Row, c.Name, c.Number, c.Zone)
+		}
+		for _, note := range f.Notes {
+			fmt.Fprintf(w, "  %s\n", note)
 		}
 	}
 	fmt.Fprintf(w, "campaign %s: %d rows read\n", s.Campaign, s.Rows)

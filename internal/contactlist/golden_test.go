@@ -18,7 +18,7 @@ func TestGolden(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ file, region string }{
 		{filepath.Join("..", "..", "examples", "contacts.csv"), "US"},
-		{filepath.Join("..", "..", "examples", "messy-excel.csv"), "US"},
+		{filepath.Join("..", "..", "examples", "messy-excel.csv"), "DE"},
 		{filepath.Join("testdata", "google.csv"), "US"},
 		{filepath.Join("testdata", "pandas.csv"), "GB"},
 		{filepath.Join("testdata", "no-header.txt"), "DE"},

@@ -2,12 +2,10 @@ package contactlist
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // Role says what a column is for.
@@ -15,11 +13,20 @@ type Role string
 
 // The roles, as Options.Columns takes them. Columns without one are kept in the contact's values.
 const (
-	Phone    Role = "phone"
-	Name     Role = "name"
-	ID       Role = "id"
-	Timezone Role = "timezone"
+	Phone     Role = "phone" // several: in this order
+	Name      Role = "name"
+	ID        Role = "id"
+	Timezone  Role = "timezone"
+	Country   Role = "country"  // of the row: its name, its ISO code or its dialling code
+	DoNotCall Role = "dnc"      // yes in it: not to be called
+	Ignore    Role = "ignore"   // what the header says of it does not matter
+	Priority  Role = "priority" // a whole number, more is earlier
+	Line      Role = "line"
+	NotBefore Role = "not_before"
+	NotAfter  Role = "not_after"
 )
+
+var roles = []Role{Phone, Name, ID, Timezone, Country, DoNotCall, Ignore, Priority, Line, NotBefore, NotAfter}
 
 // Mapped is a column with a role.
 type Mapped struct {
@@ -28,114 +35,10 @@ type Mapped struct {
 	Index  int    // from 0
 }
 
-// fold reduces a header to lower-case words without accents, digits and punctuation: "Téléphone (privé) 2" and
-// "telephonePrive" are both "telephone prive".
-func fold(header string) string {
-	var spaced strings.Builder
-	last := ' '
-	for _, r := range norm.NFKC.String(header) {
-		switch {
-		case r == 'ß':
-			spaced.WriteString("ss")
-		case unicode.IsLetter(r) || unicode.Is(unicode.M, r):
-			if unicode.IsUpper(r) && unicode.IsLower(last) {
-				spaced.WriteByte(' ')
-			}
-			spaced.WriteRune(r)
-		default:
-			spaced.WriteByte(' ')
-		}
-		last = r
-	}
-	plain := strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Mn, r) {
-			return -1
-		}
-		return unicode.ToLower(r)
-	}, norm.NFD.String(spaced.String()))
-	return strings.Join(strings.Fields(norm.NFC.String(plain)), " ")
-}
-
-// isPhone reports whether a folded header names a phone column: a word for a phone, and none for something else about it.
-func isPhone(folded string) bool {
-	found := false
-	for word := range strings.SplitSeq(folded, " ") {
-		switch word {
-		case "phone", "phones", "telephone", "tel", "telno", "ph", "mobile", "mob", "cell", "cellphone", "cellular", "landline",
-			"gsm", "msisdn", "phonenumber", "phoneno", "telephonenumber", "mobilephone", "mobilenumber", "mobileno", "cellnumber",
-			"telefon", "telefonnummer", "telefonnr", "telnr", "handy", "handynummer", "handynr", "mobil", "mobilnummer", "mobilnr",
-			"mobiltelefon", "mobiltelefonnummer", "mobilfunk", "mobilfunknummer", "festnetz", "festnetznummer", "rufnummer", "fon",
-			"portable", "telefono", "movil", "celular", "cellulare", "telefoon", "telefoonnummer", "telefoonnr", "mobiel",
-			"gsmnummer", "telefone", "telemovel", "puhelin", "puhelinnumero", "matkapuhelin", "telefonu", "komorka",
-			"телефон", "телефона", "мобильныи", "电话", "电话号码", "手机", "手机号", "電話", "電話番号", "携帯", "携帯電話", "전화", "전화번호",
-			"휴대폰", "휴대전화":
-			found = true
-		case "fax", "telefax", "faxnummer", "type", "typ", "label", "kind", "category", "code", "codes", "ext", "extension",
-			"durchwahl", "carrier", "provider", "operator", "network", "status", "valid", "verified", "validated", "consent",
-			"opt", "optin", "optout", "permission", "allowed", "note", "notes", "comment", "comments", "date", "time", "id",
-			"model", "brand", "plan", "count", "calls", "email", "mail", "name", "owner", "imei", "serial", "country", "area",
-			"prefix", "vorwahl", "region", "zone", "timezone", "pager", "tty", "tdd", "telex", "radio", "assistant", "emergency",
-			"notfall", "spouse", "guardian", "parent", "kin", "dnc", "not", "bill", "invoice", "contract", "os", "app", "version",
-			"device", "score", "agent", "notruf", "urgence", "emergencia":
-			return false
-		}
-	}
-	return found
-}
-
-// maybePhone reports whether a folded header may name a phone column, which its cells must show.
-func maybePhone(folded string) bool {
-	switch folded {
-	case "number", "numbers", "nummer", "nr", "no", "num", "numero", "numer", "contact number", "contact no", "contact nr",
-		"contact", "number to call", "dial number", "dial", "destination", "to", "callee", "lead number":
-		return true
-	}
-	return false
-}
-
-// fullName, firstName and lastName rank folded headers: the smallest is best, 0 is none.
-func fullName(folded string) int {
-	return 1 + slices.Index([]string{
-		"full name", "fullname", "display name", "contact name", "name", "customer name", "client name", "lead name", "person",
-		"ansprechpartner", "kundenname", "vollstandiger name", "nom complet", "nom et prenom", "nom prenom", "nombre completo",
-		"nome completo", "nominativo", "volledige naam", "naam", "navn", "namn", "nimi", "nazwa", "nom", "nombre", "nome",
-		"kunde", "contact", "customer", "client", "имя", "姓名", "氏名", "名前", "이름",
-	}, folded)
-}
-
-func firstName(folded string) int {
-	return 1 + slices.Index([]string{
-		"first name", "firstname", "given name", "givenname", "forename", "vorname", "prenom", "voornaam", "fornavn",
-		"fornamn", "etunimi", "imie", "nombre", "nombres", "nome", "primeiro nome", "first",
-	}, folded)
-}
-
-func lastName(folded string) int {
-	return 1 + slices.Index([]string{
-		"last name", "lastname", "surname", "family name", "familyname", "nachname", "familienname", "zuname", "nom de famille",
-		"nom", "apellidos", "apellido", "cognome", "sobrenome", "apelido", "achternaam", "etternavn", "efternavn", "efternamn",
-		"sukunimi", "nazwisko", "last", "name",
-	}, folded)
-}
-
-func idRank(folded string) int {
-	return 1 + slices.Index([]string{
-		"id", "contact id", "lead id", "record id", "row id", "person id", "external id", "crm id", "uuid", "guid", "kontakt id",
-		"customer id", "customer number", "customer no", "customer nr", "client id", "client number", "member id",
-		"member number", "patient id", "user id", "kundennummer", "kundennr", "kunden nr", "kunden id", "kundenid",
-		"numero client", "numero de client", "numero cliente", "numero de cliente", "codice cliente", "id cliente",
-		"klantnummer", "kundnummer", "contactid", "leadid", "recordid", "customerid", "customernumber",
-	}, folded)
-}
-
-func isTimezone(folded string) bool {
-	switch folded {
-	case "timezone", "time zone", "tz", "tzid", "iana timezone", "iana time zone", "tz id", "tz name", "timezone name", "time zone name", "local time zone",
-		"zeitzone", "fuseau horaire", "fuseau", "zona horaria", "huso horario", "fuso orario", "fuso horario", "tijdzone",
-		"tidszon", "tidssone", "tidszone", "strefa czasowa", "часовои пояс", "时区", "時区", "타임존", "시간대":
-		return true
-	}
-	return false
+// LeftOut is a column of phones that are not called.
+type LeftOut struct {
+	Header string
+	Why    string
 }
 
 // The columns that a rejects file has behind the list's own.
@@ -149,63 +52,252 @@ func generated(index int) string { return "column_" + strconv.Itoa(index+1) }
 
 // columns says which cells of a row have which role; -1 is none.
 type columns struct {
-	phones   []int
-	names    []int // joined by a space
-	id, zone int
+	phones    []phoneColumn
+	names     []int // joined by a space
+	id, zone  int
+	countries []int
+	dial      []int // dialling codes of their own
+	flags     []flagColumn
+	remarks   []int // may say, among other things, that somebody is not to be called
+	priority  int
+	line      int
+	notBefore int
+	notAfter  int
+	leftOut   []leftOut
 }
 
-// detect finds the roles by the headers, and by the cells of the first rows where a header alone does not tell.
-func detect(header []string, looks func(column int) bool) columns {
-	c := columns{id: -1, zone: -1}
+// phoneColumn is a column of phones, with those beside it that say more of them; -1 is none.
+type phoneColumn struct {
+	index     int
+	label     int
+	area      int
+	extension []int
+	said      bool // by the list's owner: what the header says does not matter
+}
+
+// leftOut is a column that has phones, if it is not empty, which are nobody's to call.
+type leftOut struct {
+	index int
+	why   string
+}
+
+// flagColumn is a column that says whether somebody is not to be called.
+type flagColumn struct {
+	index   int
+	consent bool // yes allows calls
+	date    bool // a date is a yes
+}
+
+func noColumns() columns {
+	return columns{id: -1, zone: -1, priority: -1, line: -1, notBefore: -1, notAfter: -1}
+}
+
+// typeWord is how vCard names a kind of phone: TEL;TYPE=CELL.
+var typeWord = regexp.MustCompile(`(?i)[;,]?\s*type=`)
+
+// longDigits is digits in a header that are no small count, such as a year.
+var longDigits = regexp.MustCompile(`[0-9]{3,}`)
+
+// headerClasses is what the words of a header say.
+func headerClasses(header string) class {
+	header = typeWord.ReplaceAllString(header, " ")
+	c := words().header.classes(fold(header))
+	if digits := longDigits.FindString(header); digits != "" && digits != "164" {
+		c |= isUnknown
+	}
+	return c
+}
+
+// stem is what two headers share that speak of the same phone: "Phone 1 - Value" and "Phone 1 - Label".
+func stem(header string, without class) string {
+	var kept []string
+	for _, token := range strings.Fields(fold(typeWord.ReplaceAllString(header, " "))) {
+		c := words().header.classes(token)
+		if c&without != 0 || token == "value" || token == "number" || token == "nr" || token == "no" || token == "wert" || token == "valeur" || token == "valor" {
+			continue
+		}
+		kept = append(kept, token)
+	}
+	for _, r := range header {
+		if r >= '0' && r <= '9' {
+			kept = append(kept, string(r))
+		}
+	}
+	slices.Sort(kept)
+	return strings.Join(kept, " ")
+}
+
+// why says for people why a column of phones is not taken; "" if its header does not speak of phones.
+func (c class) why() string {
+	switch {
+	case c&isStop != 0:
+		return "not to be called"
+	case c&(isDead|isGone) != 0 && c&(isPhone|isFax) != 0:
+		return "out of use"
+	case c&isFax != 0:
+		return "fax, pager or the like"
+	case c&isOther != 0 && c&isPhone != 0:
+		return "somebody else's"
+	case c&isPhone != 0 && c&(isUnknown|isExtension) != 0:
+		return "not known by its header to be the person's own"
+	}
+	return ""
+}
+
+// detect finds the roles by the headers. certain tells of columns whose header alone does not show it whether their cells can
+// be nothing but phones; numbers, whether most of a column's cells may be phones.
+func detect(header []string, all bool, certain, numbers func(column int) bool) columns {
+	c := noColumns()
 	folded := make([]string, len(header))
+	classes := make([]class, len(header))
+	areas := map[int]bool{}
+	var labels, extensions []int
 	for i, h := range header {
 		folded[i] = fold(h)
-		switch {
-		case isPhone(folded[i]):
-			c.phones = append(c.phones, i)
-		case c.zone < 0 && isTimezone(folded[i]):
+		f := folded[i]
+		classes[i] = headerClasses(h)
+		switch k := classes[i]; {
+		case f == "":
+		case c.priority < 0 && among("priority", f):
+			c.priority = i
+		case c.line < 0 && among("line", f):
+			c.line = i
+		case c.notBefore < 0 && among("notbefore", f):
+			c.notBefore = i
+		case c.notAfter < 0 && among("notafter", f):
+			c.notAfter = i
+		case among("dialcode", f):
+			c.dial = append(c.dial, i)
+		case among("country", f):
+			c.countries = append(c.countries, i)
+		case among("areacode", f):
+			areas[i] = true
+		case c.zone < 0 && among("timezone", f):
 			c.zone = i
+		case among("consent", f):
+			c.flags = append(c.flags, flagColumn{index: i, consent: true})
+		case among("status", f):
+			c.remarks = append(c.remarks, i)
+			if k&isLabel != 0 {
+				labels = append(labels, i)
+			}
+		case k&isStop != 0 && !numbers(i):
+			if flag, ok := flagOf(f, i); ok {
+				c.flags = append(c.flags, flag)
+			}
+		case own(k) && k&isPhone != 0, all && k&(isPhone|isFax|isStop) != 0 && k&(isLabel|isExtension) == 0 && numbers(i):
+			c.phones = append(c.phones, phoneColumn{index: i, label: -1, area: -1})
+		case k&isLabel != 0 && k&(isUnknown|isStop|isDead) == 0:
+			labels = append(labels, i)
+		case k&isExtension != 0 && k&isUnknown == 0:
+			extensions = append(extensions, i)
+		case k.why() != "":
+			c.leftOut = append(c.leftOut, leftOut{i, k.why()})
 		}
 	}
 	if c.phones == nil {
 		for i := range header {
-			if maybePhone(folded[i]) && looks(i) {
-				c.phones = append(c.phones, i)
+			if among("number", folded[i]) && certain(i) {
+				c.phones = append(c.phones, phoneColumn{index: i, label: -1, area: -1})
 			}
 		}
 	}
-	taken := func(i int) bool { return i == c.zone || slices.Contains(c.phones, i) }
-	best := func(rank func(string) int, not int) int {
+	c.beside(header, classes, areas, labels, extensions)
+	taken := func(i int) bool {
+		return i == c.zone || slices.Contains(c.countries, i) || slices.Contains(c.dial, i) || c.isPhone(i)
+	}
+	best := func(file string, not int) int {
 		column, least := -1, 0
 		for i := range header {
-			if n := rank(folded[i]); n > 0 && i != not && !taken(i) && (least == 0 || n < least) {
+			if n := rank(file, folded[i]); n > 0 && i != not && !taken(i) && (least == 0 || n < least) {
 				column, least = i, n
 			}
 		}
 		return column
 	}
-	c.id = best(idRank, -1)
+	c.id = best("id", -1)
 	c.names = names(folded, best)
 	return c
 }
 
+// beside finds the columns that say more of a column of phones: its label, its area code, its extension.
+func (c *columns) beside(header []string, classes []class, areas map[int]bool, labels, extensions []int) {
+	for i := range c.phones {
+		p := &c.phones[i]
+		if areas[p.index-1] {
+			p.area = p.index - 1
+		}
+		for _, label := range labels {
+			named := classes[label]&isPhone != 0
+			if named && stem(header[label], isLabel) == stem(header[p.index], isLabel) ||
+				!named && p.label < 0 && (label == p.index+1 || label == p.index-1) && !c.isPhone(label) {
+				p.label = label
+			}
+		}
+	}
+	for _, e := range extensions {
+		var belongs []int
+		if classes[e]&(isPhone|isKind) != 0 {
+			for i := range c.phones {
+				if stem(header[e], isExtension) == stem(header[c.phones[i].index], isExtension) {
+					belongs = append(belongs, i)
+				}
+			}
+		}
+		if belongs == nil {
+			for i := range c.phones {
+				if c.phones[i].index == e-1 {
+					belongs = append(belongs, i)
+				}
+			}
+		}
+		for i := range c.phones {
+			if belongs == nil || slices.Contains(belongs, i) {
+				c.phones[i].extension = append(c.phones[i].extension, e)
+			}
+		}
+	}
+}
+
+func (c *columns) isPhone(column int) bool {
+	return slices.ContainsFunc(c.phones, func(p phoneColumn) bool { return p.index == column })
+}
+
+// persons are the different people of whom the headers of phones speak, such as customer and employee.
+func (c *columns) persons(header []string) []string {
+	var found []string
+	for _, p := range c.phones {
+		if p.said {
+			continue
+		}
+		for token := range strings.FieldsSeq(fold(header[p.index])) {
+			for _, person := range words().lists["self"] {
+				if token == person && !slices.Contains(found, person) {
+					found = append(found, person)
+				}
+			}
+		}
+	}
+	return found
+}
+
 // names picks the columns of the name: first and last name, unless there is a better one for the full name.
-func names(folded []string, best func(func(string) int, int) int) []int {
-	first := best(firstName, -1)
-	full := best(fullName, -1)
+func names(folded []string, best func(file string, not int) int) []int {
+	first := best("firstname", -1)
+	full := best("fullname", -1)
 	if first >= 0 {
-		last := best(lastName, first)
+		last := best("lastname", first)
 		// "Name" beside "Vorname" is the last name; beside "First name" it is more likely the whole.
 		if last >= 0 && (folded[last] != "name" || folded[first] == "vorname") {
 			switch {
-			case full < 0 || full == first || full == last || fullName(folded[full]) > fullName("name"):
+			case full < 0 || full == first || full == last || rank("fullname", folded[full]) > rank("fullname", "name"):
 				return []int{first, last}
 			default:
 				return []int{full}
 			}
 		}
 	}
-	for _, column := range []int{full, first, best(lastName, -1)} {
+	for _, column := range []int{full, first, best("lastname", -1)} {
 		if column >= 0 {
 			return []int{column}
 		}
@@ -213,50 +305,109 @@ func names(folded []string, best func(func(string) int, int) int) []int {
 	return nil
 }
 
-// override replaces the columns of the roles that the user named.
+// override gives columns the roles that the user named. Several headers of one role are apart by line ends.
 func (c *columns) override(header []string, wanted map[string]string) error {
 	for role := range wanted {
-		switch Role(role) {
-		case Phone, Name, ID, Timezone:
-		default:
-			return fmt.Errorf("unknown column role %q: it takes %s, %s, %s or %s", role, Phone, Name, ID, Timezone)
+		if !slices.Contains(roles, Role(role)) {
+			return fmt.Errorf("unknown column role %q: it takes phone, name, id, timezone, country, dnc, ignore, priority, line, not_before or not_after", role)
 		}
 	}
 	found := make(map[Role][]int)
-	for _, role := range []Role{Phone, Name, ID, Timezone} {
+	for _, role := range roles {
 		named, ok := wanted[string(role)]
 		if !ok {
 			continue
 		}
-		if found[role] = find(header, named); found[role] == nil {
-			return fmt.Errorf("there is no column %q for %s: the list has %s", named, role, quoteAll(header))
+		for one := range strings.SplitSeq(named, "\n") {
+			columns := find(header, one)
+			if columns == nil {
+				return fmt.Errorf("there is no column %q for %s: the list has %s", one, role, quoteAll(header))
+			}
+			if role == Phone || role == Ignore {
+				found[role] = append(found[role], columns...)
+			} else {
+				found[role] = append(found[role], columns[0])
+			}
 		}
-		c.release(found[role][0]) // a column has the role that the user says, not what was guessed
 	}
 	if f := found[Phone]; f != nil {
-		c.phones = f
+		for _, column := range f {
+			if !c.isPhone(column) {
+				c.release(column)
+			}
+		}
+		before := c.phones
+		c.phones = nil
+		for _, column := range f {
+			p := phoneColumn{index: column, label: -1, area: -1}
+			if i := slices.IndexFunc(before, func(p phoneColumn) bool { return p.index == column }); i >= 0 {
+				p = before[i]
+			}
+			p.said = true
+			if !c.isPhone(column) {
+				c.phones = append(c.phones, p)
+			}
+		}
+	}
+	single := func(role Role, to *int) {
+		if f := found[role]; f != nil {
+			if role != ID { // an id may be a name, too
+				c.release(f[0])
+			}
+			*to = f[0]
+		}
 	}
 	if f := found[Name]; f != nil {
+		c.release(f[0])
 		c.names = f[:1]
 	}
-	if f := found[ID]; f != nil {
-		c.id = f[0]
+	for _, column := range found[Ignore] {
+		c.release(column)
 	}
-	if f := found[Timezone]; f != nil {
-		c.zone = f[0]
+	single(ID, &c.id)
+	single(Timezone, &c.zone)
+	single(Priority, &c.priority)
+	single(Line, &c.line)
+	single(NotBefore, &c.notBefore)
+	single(NotAfter, &c.notAfter)
+	if f := found[Country]; f != nil {
+		c.countries, c.dial = nil, nil
+		for _, column := range f {
+			c.release(column)
+		}
+		c.countries = f
+	}
+	for _, column := range found[DoNotCall] {
+		c.release(column)
+		c.flags = append(c.flags, flagColumn{index: column})
 	}
 	return nil
 }
 
 // release takes a column's detected role away.
 func (c *columns) release(column int) {
-	c.phones = slices.DeleteFunc(c.phones, func(i int) bool { return i == column })
-	c.names = slices.DeleteFunc(c.names, func(i int) bool { return i == column })
-	if c.id == column {
-		c.id = -1
+	is := func(i int) bool { return i == column }
+	c.phones = slices.DeleteFunc(c.phones, func(p phoneColumn) bool { return p.index == column })
+	for i := range c.phones {
+		p := &c.phones[i]
+		p.extension = slices.DeleteFunc(p.extension, is)
+		if p.label == column {
+			p.label = -1
+		}
+		if p.area == column {
+			p.area = -1
+		}
 	}
-	if c.zone == column {
-		c.zone = -1
+	c.names = slices.DeleteFunc(c.names, is)
+	c.countries = slices.DeleteFunc(c.countries, is)
+	c.dial = slices.DeleteFunc(c.dial, is)
+	c.remarks = slices.DeleteFunc(c.remarks, is)
+	c.flags = slices.DeleteFunc(c.flags, func(f flagColumn) bool { return f.index == column })
+	c.leftOut = slices.DeleteFunc(c.leftOut, func(l leftOut) bool { return l.index == column })
+	for _, role := range []*int{&c.id, &c.zone, &c.priority, &c.line, &c.notBefore, &c.notAfter} {
+		if *role == column {
+			*role = -1
+		}
 	}
 }
 

@@ -22,25 +22,25 @@ func NewMaker(region string, idKey []byte) (*Maker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Maker{numbering: newNumbering(known), zones: newZones(known), key: idKey}, nil
+	return &Maker{numbering: newNumbering(known), zones: newZones(), key: idKey}, nil
 }
 
 // Contact makes a contact. An empty id is a keyed hash of the number; an empty zone is found by the number. The errors say
 // what is wrong, with numbers masked.
 func (m *Maker) Contact(number, name, id, zone string) (campaign.Contact, error) {
 	c := campaign.Contact{Name: name, Zone: ""}
-	found, why := m.numbering.numbers(number, nil)
+	found, why := m.numbering.numbers(number, way{region: m.numbering.list}, nil)
 	switch {
 	case len(found) > 1:
 		return c, errors.New("give one number at a time")
 	case len(found) == 0 && why == flawNone:
 		return c, errors.New("the number is empty")
-	case len(found) == 0:
+	case len(found) == 0 || why == flawStop:
 		return c, fmt.Errorf("the number%s %s", masked(number), why)
 	}
 	c.Numbers = found
 	if zone = strings.TrimSpace(zone); zone != "" {
-		if c.Zone = m.zones.name(zone); c.Zone == "" {
+		if c.Zone = m.zones.of(zone, found[0]); c.Zone == "" {
 			return c, fmt.Errorf("the time zone %q is not known; give an IANA name such as America/New_York", zone)
 		}
 	}

@@ -15,7 +15,11 @@ func Number(written, region string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	found, why := newNumbering(known).numbers(written, nil)
+	n := newNumbering(known)
+	found, why := n.numbers(written, way{region: n.list}, nil)
+	if why == flawStop {
+		return "", fmt.Errorf("the number%s %s", masked(written), why)
+	}
 	switch {
 	case len(found) > 1:
 		return "", errors.New("give one number at a time")

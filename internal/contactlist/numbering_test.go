@@ -17,7 +17,8 @@ func TestE164(t *testing.T) {
 		{"national with trunk digit", "US", "12125550123", "+12125550123"},
 		{"national in Germany", "DE", "03023125123", "+493023125123"},
 		{"Italian leading zero stays", "IT", "0236618300", "+390236618300"},
-		{"lost plus", "US", "493023125123", "+493023125123"},
+		{"lost plus of the own country", "DE", "493023125123", "+493023125123"},
+		{"lost plus of another country", "US", "493023125123", ""},
 		{"ten digits are not taken for another country's", "US", "4930231251", ""},
 		{"no such area", "US", "+19995550123", ""},
 		{"too short", "US", "5550123", ""},
@@ -26,9 +27,10 @@ func TestE164(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, valid := newNumbering(tt.region).e164(tt.written)
-			if got != tt.want || valid != (tt.want != "") {
-				t.Errorf("e164(%q) = %q, %t; want %q", tt.written, got, valid, tt.want)
+			n := newNumbering(tt.region)
+			got, why := n.e164(tt.written, n.list, undecided)
+			if got != tt.want || (why == flawNone) != (tt.want != "") {
+				t.Errorf("e164(%q) = %q, %q; want %q", tt.written, got, why, tt.want)
 			}
 		})
 	}
@@ -44,7 +46,7 @@ func TestShortCut(t *testing.T) {
 			for range 4 {
 				number := fmt.Sprintf("%03d%07d", area, rand.IntN(10_000_000))
 				for _, written := range []string{number, "1" + number, "+1" + number, number[1:], number + "0"} {
-					got, short := n.parseUS(written)
+					got, short := n.parseUS(written, n.list)
 					if !short {
 						continue
 					}
@@ -66,7 +68,7 @@ func BenchmarkE164(b *testing.B) {
 	n := newNumbering("US")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, valid := n.e164("+12125550123"); !valid {
+		if _, why := n.e164("+12125550123", n.list, undecided); why != flawNone {
 			b.Fatal("the number is valid")
 		}
 	}

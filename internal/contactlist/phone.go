@@ -20,18 +20,57 @@ const (
 	flawExtension flaw = "has an extension, which RingOut cannot dial; give a direct number"
 	flawShort     flaw = "has a short second number: if it is an extension, RingOut cannot dial it; give one full number per cell"
 	flawExcel     flaw = "was shortened by a spreadsheet and its last digits are lost; make the column text there and export again"
+	flawAmbiguous flaw = "can be read with and without a country code: write it with + and country code, or say which with --numbers national or --numbers international"
+	flawForeign   flaw = "is no number of the list's country; one of another country needs + or 00 in front, a column with the country, or --numbers international"
+	flawCountry   flaw = "is not a number of the country that the row names"
+	flawDoubled   flaw = "seems to have its country code twice"
+	flawArea      flaw = "has no area code in the column for it"
+	flawLabel     flaw = "has a label that is not known to be the person's own"
+	flawFax       flaw = "is marked as fax, pager or the like"
+	flawOther     flaw = "is marked as somebody else's"
+	flawDead      flaw = "is marked as wrong or out of use"
+	flawStop      flaw = "is marked as not to be called"
+	flawGone      flaw = "says that the person is dead"
 )
+
+// flawOf is why a phone with these words beside it is left out.
+func flawOf(c class) flaw {
+	switch {
+	case c&isGone != 0:
+		return flawGone
+	case c&isStop != 0:
+		return flawStop
+	case c&isDead != 0:
+		return flawDead
+	case c&isFax != 0:
+		return flawFax
+	case c&isOther != 0:
+		return flawOther
+	case c&isExtension != 0:
+		return flawExtension
+	case c&^(isPhone|isKind) != 0:
+		return flawLetters
+	}
+	return flawNone
+}
 
 // shortest is how many digits a cell's second number has at least. Below that it is an extension, or part of the first.
 const shortest = 7
 
-// numbers adds the valid numbers of a cell to those of the cells before it, without repeating one. A cell that has
-// none says why; an empty one says nothing.
-func (n *numbering) numbers(cell string, found []string) ([]string, flaw) {
+// way is how the digits of a cell are to be read.
+type way struct {
+	region region
+	sense  sense
+	all    bool // words beside a number do not matter: the list is one of phones not to be called
+}
+
+// numbers adds the valid numbers of a cell to those of the cells before it, without repeating one. Why not all of them
+// were taken is said too; an empty cell says nothing. After flawStop and flawGone the row is not to be called at all.
+func (n *numbering) numbers(cell string, w way, found []string) ([]string, flaw) {
 	if clean(cell) {
-		number, valid := n.e164(cell)
-		if !valid {
-			return found, flawInvalid
+		number, why := n.e164(cell, w.region, w.sense)
+		if why != flawNone {
+			return found, why
 		}
 		return appendNew(found, number), flawNone
 	}
@@ -49,37 +88,180 @@ func (n *numbering) numbers(cell string, found []string) ([]string, flaw) {
 	if why != flawNone {
 		return found, why
 	}
-	why = flawNone
-	lead := ""
 	before := len(found)
+	var all class // of words that stand alone, and of the part before
+	lead, carried := "", class(0)
 	for _, part := range parts {
-		written, reason := canonical(part)
-		if reason == flawNone {
-			if lead == "" {
-				lead = written
-			} else if !n.nanp && !dialled(written) && dialled(lead) {
-				continue // "030 1234567 / 1234568": the second one has lost its area code
-			}
-			number, valid := n.e164(written)
-			if valid {
-				found = appendNew(found, number)
-				before = -1
+		pieces, reason := labelled(part)
+		if reason != flawNone {
+			return found[:before], reason
+		}
+		for _, piece := range pieces {
+			if piece.digits == "" {
+				all |= piece.words
 				continue
 			}
-			reason = flawInvalid
-		}
-		if why == flawNone {
-			why = reason
+			own := piece.words
+			if piece.words == 0 {
+				own = carried // "Fax 030 123 / 030 124": the second one may be the fax's too
+			}
+			carried = own &^ (isPhone | isKind)
+			if f := flawOf(own); f != flawNone && !w.all {
+				if f == flawStop || f == flawGone || f == flawLetters {
+					all |= own
+				}
+				why = first(why, f)
+				if f != flawStop {
+					continue
+				}
+			}
+			if lead == "" {
+				lead = piece.digits
+			} else if !w.region.nanp && !trunk(piece.digits) && trunk(lead) {
+				why = first(why, flawInvalid)
+				continue // "030 1234567 / 1234568": the second one has lost its area code
+			}
+			how := w.sense
+			if piece.groups && how == undecided && (w.region.nanp || piece.digits[0] == '0') {
+				how = national
+			}
+			number, bad := n.e164(piece.digits, w.region, how)
+			if bad != flawNone {
+				why = first(why, bad)
+				continue
+			}
+			found = appendNew(found, number)
 		}
 	}
-	if before < 0 {
-		why = flawNone
+	switch f := flawOf(all); {
+	case f != flawStop && f != flawGone && f != flawNone && countDigits(s) == 0:
+		return found, flawEmpty // "nan", "none", "unbekannt"
+	case w.all || f == flawNone:
+	case f == flawStop:
+		return found, f
+	default:
+		if len(found) > before || why == flawNone || f == flawGone {
+			why = f
+		}
+		return found[:before], why
+	}
+	if why == flawNone && len(found) == before && lead == "" {
+		why = flawEmpty
 	}
 	return found, why
 }
 
-// dialled reports whether a number begins as one that can be dialled from anywhere in its country.
-func dialled(written string) bool { return written[0] == '+' || written[0] == '0' }
+func first(a, b flaw) flaw {
+	if a != flawNone {
+		return a
+	}
+	return b
+}
+
+// piece is one number of a cell with the words that belong to it, or words alone.
+type piece struct {
+	digits string
+	words  class
+	groups bool // written in groups as one's own country's numbers are: (212) 555-0123
+}
+
+// labelled takes one part of a cell apart into numbers and the words beside them: "030 123", "mobile: 0171 39", "(home)",
+// "Tel. 030 123 Fax 030 124".
+func labelled(part string) ([]piece, flaw) {
+	type run struct {
+		text    string
+		letters bool
+	}
+	var runs []run
+	begin, lettered := 0, false
+	for i, r := range part {
+		letter := unicode.IsLetter(r) || unicode.Is(unicode.M, r) || r == '†'
+		digit := r >= '0' && r <= '9' || r == '+'
+		switch {
+		case letter && !lettered:
+			if i > begin {
+				runs = append(runs, run{part[begin:i], false})
+			}
+			begin, lettered = i, true
+		case digit && lettered:
+			runs = append(runs, run{part[begin:i], true})
+			begin, lettered = i, false
+		}
+	}
+	if begin < len(part) {
+		runs = append(runs, run{part[begin:], lettered})
+	}
+	// Signs without a digit say nothing, and belong to the words before.
+	kept := runs[:0]
+	for _, r := range runs {
+		if !r.letters && countDigits(r.text) == 0 {
+			if strings.ContainsAny(r.text, "#*@") {
+				return nil, flawLetters
+			}
+			continue
+		}
+		if r.letters && len(kept) > 0 && kept[len(kept)-1].letters {
+			kept[len(kept)-1].text += " " + r.text
+			continue
+		}
+		kept = append(kept, r)
+	}
+	numbers := 0
+	for i, r := range kept {
+		if r.letters {
+			continue
+		}
+		numbers++
+		// A few digits behind words are an extension; digits glued to letters are no number.
+		if i > 0 && countDigits(r.text) < shortest && numbers > 1 {
+			return nil, flawExtension
+		}
+	}
+	if numbers == 0 {
+		if len(kept) == 0 {
+			return nil, flawNone
+		}
+		return []piece{{words: cellWords(kept[0].text)}}, flawNone
+	}
+	pieces := make([]piece, 0, numbers)
+	// Which words belong to which number: those before it where the part begins with words, else those behind it.
+	leading := kept[0].letters
+	if leading == kept[len(kept)-1].letters && len(kept) > 1 && numbers > 1 || leading && kept[len(kept)-1].letters && numbers > 1 {
+		return nil, flawLetters
+	}
+	var pending class
+	for _, r := range kept {
+		if r.letters {
+			c := cellWords(r.text)
+			if leading && len(pieces) < numbers {
+				pending |= c
+			} else {
+				pieces[len(pieces)-1].words |= c
+			}
+			continue
+		}
+		digits, why := canonical(r.text)
+		if why != flawNone {
+			return nil, why
+		}
+		groups := digits[0] != '+' && (strings.HasPrefix(strings.TrimSpace(r.text), "(") || american.MatchString(strings.TrimSpace(r.text)))
+		pieces = append(pieces, piece{digits: digits, words: pending, groups: groups})
+		pending = 0
+	}
+	return pieces, flawNone
+}
+
+// cellWords is what words in a phone's cell say.
+func cellWords(text string) class {
+	c := words().cell.classes(fold(text))
+	if c == 0 {
+		return isUnknown
+	}
+	return c
+}
+
+// trunk reports whether a number begins as one that can be dialled from anywhere in its country.
+func trunk(written string) bool { return written[0] == '+' || written[0] == '0' }
 
 func appendNew(found []string, number string) []string {
 	if slices.Contains(found, number) {
@@ -203,41 +385,83 @@ func countDigits(s string) int {
 // split takes a cell with several numbers apart. A slash stands between two numbers or, as in 030/1234567, behind
 // an area code; the digits before it tell.
 func split(s string) ([]string, flaw) {
-	s = strings.ReplaceAll(s, ":::", ";") // Google Contacts
-	lower := strings.ToLower(s)
-	if strings.Contains(lower, ";ext=") {
-		return nil, flawExtension
-	}
-	for _, word := range [...]string{" or ", " and ", " oder ", " und ", " ou ", " et ", " o ", " y ", " e ", " of ", " en "} {
-		if i := strings.Index(lower, word); i > 0 && len(lower) == len(s) {
-			s = s[:i] + ";" + s[i+len(word):]
-			lower = strings.ToLower(s)
+	plain := true
+	for i := range len(s) {
+		c := s[i]
+		if c >= utf8.RuneSelf || c|0x20 >= 'a' && c|0x20 <= 'z' || strings.IndexByte(",;|&\n\r/", c) >= 0 || c == ':' {
+			plain = false
+			break
 		}
 	}
-	between := ",;|&\n\r"
-	if i := strings.IndexByte(s, '/'); i >= 0 && countDigits(s[:i]) >= shortest {
-		between += "/"
-	}
-	if !strings.ContainsAny(s, between) {
+	if plain {
 		return []string{s}, flawNone
 	}
-	parts := strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(between, r) })
-	kept := parts[:0]
-	for _, part := range parts {
+	if strings.Contains(strings.ToLower(s), ";ext=") || strings.Contains(strings.ToLower(s), ";isub=") {
+		return nil, flawExtension
+	}
+	var parts []string
+	add := func(part string) flaw {
 		if part = strings.TrimSpace(part); part == "" {
+			return flawNone
+		}
+		if digits := countDigits(part); digits > 0 && digits < shortest && len(parts) > 0 {
+			return flawShort
+		}
+		parts = append(parts, part)
+		return flawNone
+	}
+	begin, digits := 0, 0
+	for i := 0; i < len(s); i++ {
+		width := 0 // of the separator at i
+		switch c := s[i]; {
+		case isDigit(c):
+			digits++
+		case c == ',' || c == ';' || c == '|' || c == '&' || c == '\n' || c == '\r':
+			width = 1
+		case c == ':' && strings.HasPrefix(s[i:], ":::"): // Google Contacts
+			width = 3
+		case c == '/' && (digits >= shortest || digits == 0 && countDigits(s[:i]) >= shortest):
+			width = 1
+		case c == ' ' || c == '\t':
+			width = conjunction(s[i:])
+			if digits > 0 && digits < shortest {
+				width = 0
+			}
+		}
+		if width == 0 {
 			continue
 		}
-		if digits := countDigits(part); digits > 0 && digits < shortest {
-			return nil, flawShort
+		if why := add(s[begin:i]); why != flawNone {
+			return nil, why
 		}
-		kept = append(kept, part)
+		begin, digits = i+width, 0
+		i += width - 1
 	}
-	return kept, flawNone
+	if why := add(s[begin:]); why != flawNone {
+		return nil, why
+	}
+	if len(parts) > 1 {
+		for _, part := range parts {
+			if digits := countDigits(part); digits > 0 && digits < shortest {
+				return nil, flawShort
+			}
+		}
+	}
+	return parts, flawNone
+}
+
+// conjunction is the length of a word such as " or " at the beginning of s, with its blanks, or 0.
+func conjunction(s string) int {
+	rest := strings.TrimLeft(s, " \t")
+	end := strings.IndexAny(rest, " \t")
+	if end <= 0 || end > 12 || !among("or", fold(rest[:end])) || strings.ContainsAny(rest[:end], "0123456789") {
+		return 0
+	}
+	return len(s) - len(rest) + end + 1
 }
 
 // canonical reduces one number as people write it to digits, with a leading plus where it has one.
 func canonical(s string) (string, flaw) {
-	s = unlabelled(s)
 	buf := make([]byte, 0, len(s))
 	for i := range len(s) {
 		switch c := s[i]; {
@@ -245,13 +469,13 @@ func canonical(s string) (string, flaw) {
 			buf = append(buf, c)
 		case c == '+' && len(buf) == 0:
 			buf = append(buf, c)
-		case c == ' ' || c == '-' || c == '(' || c == ')' || c == '.' || c == '/' || c == '[' || c == ']' || c == '\t':
+		case c == ' ' || c == '-' || c == '(' || c == ')' || c == '.' || c == '/' || c == '[' || c == ']' || c == '\t' || c == ':' && i == len(s)-1:
 		default:
 			return "", odd(s[i:], countDigits(s[:i]))
 		}
 	}
 	switch {
-	case len(buf) == 0:
+	case len(buf) == 0 || len(buf) == 1 && buf[0] == '+':
 		return "", flawEmpty
 	case len(buf) < 3 || len(buf) > 25:
 		return "", flawInvalid
@@ -269,30 +493,4 @@ func odd(rest string, before int) flaw {
 		return flawEmpty
 	}
 	return flawLetters
-}
-
-// unlabelled takes a label such as "tel:" from the front of a number, or "(home)" from its end. Only words that
-// name a kind of phone: "do not call" and "fax" must stay, and make the cell invalid.
-func unlabelled(s string) string {
-	first := strings.IndexFunc(s, func(r rune) bool { return r == '+' || r == '(' || r >= '0' && r <= '9' })
-	if first > 0 && isLabel(s[:first]) {
-		s = s[first:]
-	}
-	last := strings.LastIndexFunc(s, func(r rune) bool { return r >= '0' && r <= '9' })
-	if last >= 0 && last+1 < len(s) && isLabel(s[last+1:]) {
-		s = s[:last+1]
-	}
-	return s
-}
-
-func isLabel(s string) bool {
-	switch strings.ToLower(strings.Trim(s, " .:-()[]")) {
-	case "tel", "telephone", "phone", "ph", "p", "t", "m", "c", "h", "w", "o", "mobile", "mob", "cell", "cellphone", "home",
-		"work", "office", "main", "private", "business", "direct", "landline", "callto", "phone number", "mobile number",
-		"telefon", "handy", "mobil", "privat", "büro", "arbeit", "geschäftlich", "festnetz", "fon", "rufnummer",
-		"tél", "téléphone", "portable", "domicile", "bureau", "teléfono", "móvil", "casa", "trabajo", "celular",
-		"telefono", "cellulare", "cell.", "ufficio", "telefoon", "mobiel", "thuis", "werk", "telefone":
-		return true
-	}
-	return false
 }

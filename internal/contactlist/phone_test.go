@@ -5,6 +5,11 @@ import (
 	"testing"
 )
 
+func numbersIn(region, cell string) ([]string, flaw) {
+	n := newNumbering(region)
+	return n.numbers(cell, way{region: n.list}, nil)
+}
+
 func TestNumbers(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -22,9 +27,9 @@ func TestNumbers(t *testing.T) {
 		{"idd of Germany", "DE", "001 212 555 0123", []string{"+12125550123"}, ""},
 		{"zero in brackets", "US", "+44 (0)20 7946 0123", []string{"+442079460123"}, ""},
 		{"plus in brackets", "US", "(+44) 20 7946 0123", []string{"+442079460123"}, ""},
-		{"plus lost", "US", "442079460123", []string{"+442079460123"}, ""},
 		{"plus lost, own country", "DE", "493023125123", []string{"+493023125123"}, ""},
 		{"too short for a lost plus", "US", "4512345678", nil, flawInvalid},
+		{"plus lost, another country", "US", "442079460123", nil, flawForeign},
 		{"apostrophe", "US", "'+12125550123", []string{"+12125550123"}, ""},
 		{"formula", "US", `="+12125550123"`, []string{"+12125550123"}, ""},
 		{"formula, no quotes", "US", `=+12125550123`, []string{"+12125550123"}, ""},
@@ -51,12 +56,12 @@ func TestNumbers(t *testing.T) {
 		{"two, semicolon", "US", "2125550123;+442079460123", []string{"+12125550123", "+442079460123"}, ""},
 		{"two, or", "US", "212 555 0123 or 212 555 0124", []string{"+12125550123", "+12125550124"}, ""},
 		{"two, lines", "US", "212 555 0123\n212 555 0124", []string{"+12125550123", "+12125550124"}, ""},
-		{"two, one of them bad", "US", "1112223 / 212 555 0124", []string{"+12125550124"}, ""},
+		{"two, one of them bad", "US", "1112223 / 212 555 0124", []string{"+12125550124"}, flawInvalid},
 		{"two the same", "US", "2125550123; +1 212 555 0123", []string{"+12125550123"}, ""},
-		{"two, the second without area code", "DE", "030 23125100 / 23125101", []string{"+493023125100"}, ""},
+		{"two, the second without area code", "DE", "030 23125100 / 23125101", []string{"+493023125100"}, flawInvalid},
 		{"letters", "US", "1-800-FLOWERS", nil, flawLetters},
-		{"do not call", "US", "do not call 2125550123", nil, flawLetters},
-		{"fax", "US", "2125550123 (fax)", nil, flawLetters},
+		{"do not call", "US", "do not call 2125550123", []string{"+12125550123"}, flawStop},
+		{"fax", "US", "2125550123 (fax)", nil, flawFax},
 		{"words", "US", "n/a", nil, flawEmpty},
 		{"dash", "US", "-", nil, flawEmpty},
 		{"short", "US", "555-0123", nil, flawInvalid},
@@ -68,7 +73,7 @@ func TestNumbers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, why := newNumbering(tt.region).numbers(tt.cell, nil)
+			got, why := numbersIn(tt.region, tt.cell)
 			if !slices.Equal(got, tt.want) || why != tt.flaw {
 				t.Errorf("numbers(%q) = %q, %q; want %q, %q", tt.cell, got, why, tt.want, tt.flaw)
 			}

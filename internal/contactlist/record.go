@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
 // Bounds of one record. A quote that is not closed within them was never meant to be one.
@@ -17,10 +19,10 @@ const (
 // records splits text into records of cells. Unlike encoding/csv it goes on after anything, ends lines at CR too, and
 // counts the line on which a record starts.
 type records struct {
-	in    io.Reader
-	comma byte
-	line  int  // lines read
-	latin bool // a byte was Windows-1252
+	in     io.Reader
+	comma  byte
+	line   int              // lines read
+	single *charmap.Charmap // for bytes that are not UTF-8; nil is Windows-1252
 
 	// The window on the text: buf[start:pos] is the record that is being read, buf[pos:end] is yet to be read. A
 	// record that turns out to be no record is taken back by setting pos.
@@ -64,12 +66,8 @@ func (r *records) next() (record, error) {
 		if bytes.IndexByte(content, '"') >= 0 {
 			return r.quoted(rec, len(content))
 		}
-		if text, latin := utf8Bytes(content); latin {
-			r.latin = true
-			rec.cells = cut(string(text), r.comma)
-		} else {
-			rec.cells = cut(string(content), r.comma)
-		}
+		text, _ := utf8Bytes(content, r.single)
+		rec.cells = cut(string(text), r.comma)
 		return rec, nil
 	}
 }
@@ -159,7 +157,7 @@ func (r *records) fill() error {
 // tooLong rejects a line that does not fit into the bounds; only its beginning is kept.
 func tooLong(rec record, line []byte) record {
 	const kept = 1024
-	text, _ := utf8Bytes(line[:min(kept, len(line))])
+	text, _ := utf8Bytes(line[:min(kept, len(line))], nil)
 	rec.cells = []string{string(text)}
 	rec.flaw = fmt.Sprintf("the line is longer than %d bytes", maxRecordBytes)
 	return rec
@@ -223,9 +221,8 @@ func (r *records) quoted(rec record, size int) (record, error) {
 		begin = end
 	}
 	if !utf8.ValidString(text) {
-		r.latin = true
 		for i, cell := range rec.cells {
-			fixed, _ := utf8Bytes([]byte(cell))
+			fixed, _ := utf8Bytes([]byte(cell), r.single)
 			rec.cells[i] = string(fixed)
 		}
 	}
@@ -286,7 +283,7 @@ func (r *records) unquote(at, size int) (behind, length int, why string, err err
 func (r *records) takeBack(rec record, first, behind int, why string) record {
 	r.pos = r.start + behind
 	r.line = rec.line
-	text, _ := utf8Bytes(r.buf[r.start : r.start+first])
+	text, _ := utf8Bytes(r.buf[r.start:r.start+first], r.single)
 	rec.cells = cut(string(text), r.comma)
 	rec.flaw = why
 	return rec

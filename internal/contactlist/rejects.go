@@ -37,7 +37,7 @@ func NewRejectsWriter(path string, list *Reader) *RejectsWriter {
 		path:   path,
 		header: list.Header(),
 		comma:  list.Delimiter(),
-		mark:   list.encoding != "", // a list with a mark, or in UTF-16, comes from a spreadsheet
+		mark:   list.file.mark, // a list with a mark, or in UTF-16, comes from a spreadsheet
 	}
 }
 

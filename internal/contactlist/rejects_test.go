@@ -61,8 +61,8 @@ func TestRejectsWriter(t *testing.T) {
 			"name,phone,ringqueue_line,ringqueue_reason\n\"\"\"Bo\",2125550123,2,a quote is not closed\n",
 		},
 		{
-			"no header", "Ana,2125550123\nBo,1\n",
-			"column_1,column_2,ringqueue_line,ringqueue_reason\nBo,1,2,column_2 is not a valid number; write it with + and country code\n",
+			"no header", "Ana,212-555-0123\nBo,212-555-0125\nCy,212-555-0126\nDi,212-555-0127\nEd,1\n",
+			"column_1,column_2,ringqueue_line,ringqueue_reason\nEd,1,5,column_2 is not a valid number; write it with + and country code\n",
 		},
 		{"none", "name,phone\nAna,2125550123\n", ""},
 	}
@@ -104,7 +104,7 @@ func TestRejectsComeBack(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, text, wrong, right, header string }{
 		{"header", "id,phone,note\n1,2125550123,x\n2,WRONG,y,z\n", "WRONG", "2125550124", "id phone note"},
-		{"no header", "x,2125550123\ny,21255501245,z\nw,2125550126\n", "21255501245", "2125550124", "column_1 column_2"},
+		{"no header", "x,212-555-0123\ny,21255501245,z\nw,212-555-0126\nv,212-555-0127\nu,212-555-0128\n", "21255501245", "212-555-0124", "column_1 column_2"},
 		{"semicolons", "name;phone;note\nAna;WRONG;1,5\n", "WRONG", "2125550124", "name phone note"},
 	}
 	for _, tt := range tests {

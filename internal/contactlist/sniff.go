@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
 // Bounds of what Open looks at before the first row is handed out.
@@ -13,8 +15,9 @@ const (
 )
 
 // sample reads the first records from the list's first bytes as if comma were the delimiter. Rejected ones are left out.
-func sample(head []byte, comma byte) ([]record, error) {
+func sample(head []byte, comma byte, single *charmap.Charmap) ([]record, error) {
 	r := newRecords(bytes.NewReader(head), comma)
+	r.single = single
 	var rows []record
 	for len(rows) < sampleRows {
 		rec, err := r.next()
@@ -31,34 +34,39 @@ func sample(head []byte, comma byte) ([]record, error) {
 	return rows, nil
 }
 
-// sniff finds the delimiter: the one with which most rows have as many cells as the first one, and more than one. It
-// returns the rows of the sample, too.
-func sniff(head []byte) (comma byte, rows []record, err error) {
-	bestShare, bestCells := 0.0, 0
+// sniff finds the delimiter: the one with which a row is a header with a phone, else the one with which most rows have as many
+// cells, and more than one. Titles above the header may have fewer.
+func sniff(head []byte, single *charmap.Charmap) (comma byte, err error) {
+	comma = ','
+	bestHeader, bestShare, bestCells := false, 0.0, 1
 	for _, try := range []byte{',', ';', '\t', '|'} {
-		tried, err := sample(head, try)
+		rows, err := sample(head, try, single)
 		if err != nil {
-			return 0, nil, err
+			return 0, err
 		}
-		if rows == nil {
-			comma, rows = try, tried
+		counts := map[int]int{}
+		for _, row := range rows {
+			counts[len(row.cells)]++
 		}
-		if len(tried) == 0 || len(tried[0].cells) < 2 {
-			continue
-		}
-		cells := len(tried[0].cells)
-		same := 0
-		for _, row := range tried {
-			if len(row.cells) == cells {
-				same++
+		cells, same := 0, 0
+		for c, n := range counts {
+			if c > 1 && (n > same || n == same && c > cells) {
+				cells, same = c, n
 			}
 		}
-		share := float64(same) / float64(len(tried))
-		if share > bestShare || share == bestShare && cells > bestCells {
-			comma, rows, bestShare, bestCells = try, tried, share, cells
+		if same == 0 {
+			continue
+		}
+		header := false
+		for _, row := range rows[:min(len(rows), mostAbove)] {
+			header = header || len(row.cells) > 1 && speaksOfPhone(row.cells)
+		}
+		share := float64(same) / float64(len(rows))
+		if header && !bestHeader || header == bestHeader && (share > bestShare || share == bestShare && cells > bestCells) {
+			comma, bestHeader, bestShare, bestCells = try, header, share, cells
 		}
 	}
-	return comma, rows, nil
+	return comma, nil
 }
 
 // separatorLine reads Excel's first line "sep=;". behind is how many bytes of head it takes, 0 if there is none.
