@@ -164,7 +164,7 @@ func TestBadInput(t *testing.T) {
 		{[]string{"cities.csv", "no column of phone numbers", `"city"`, "--column phone="}, []string{"csv", "cities.csv", "--campaign", "a.yaml"}},
 		{[]string{"cities.csv", "no column of phone numbers"}, []string{"csv", "people.csv", "cities.csv", "--campaign", "a.yaml"}},
 		{[]string{"--column", "phone=Mobile"}, []string{"csv", "people.csv", "--campaign", "a.yaml", "--column", "phone"}},
-		{[]string{"fone", "phone, name, id or timezone"}, []string{"csv", "people.csv", "--campaign", "a.yaml", "--column", "fone=phone"}},
+		{[]string{"fone", "phone, name, id, timezone"}, []string{"csv", "people.csv", "--campaign", "a.yaml", "--column", "fone=phone"}},
 		{[]string{`"Mobile"`, `"city"`}, []string{"csv", "people.csv", "--campaign", "a.yaml", "--column", "phone=Mobile"}},
 		{[]string{"missing.yaml", "no such file"}, []string{"csv", "people.csv", "--campaign", "missing.yaml"}},
 		{[]string{"unknown.yaml:2: foo: unknown field; takes caller_id"}, []string{"csv", "people.csv", "--campaign", "unknown.yaml"}},

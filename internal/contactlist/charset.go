@@ -79,6 +79,9 @@ func guessEncoding(sample []byte, region string) (guess, error) {
 		decoded, _ := utf8Bytes(sample, s.charmap)
 		r := reading{guess: guess{name: s.name, single: s.charmap}, text: string(decoded)}
 		r.score, r.language = score(r.text, s.languages)
+		if r.language != "" && containsWord(spoken[region], r.language) {
+			r.score += 0.01
+		}
 		switch {
 		case r.score > best.score+1e-9:
 			if best.text != r.text {
@@ -90,14 +93,7 @@ func guessEncoding(sample []byte, region string) (guess, error) {
 		}
 	}
 	const enough, margin = 0.7, 0.03
-	native := func(r reading) bool {
-		for l := range strings.FieldsSeq(spoken[region]) {
-			if l == r.language {
-				return true
-			}
-		}
-		return false
-	}
+	native := func(r reading) bool { return containsWord(spoken[region], r.language) }
 	if best.score >= enough && second.score > best.score-margin && native(second) && !native(best) {
 		best, second = second, best
 	}
@@ -180,8 +176,8 @@ func score(text, languages string) (best float64, language string) {
 			}
 		}
 		s := (sum - float64(wrong)) / float64(total)
-		if l == "is" {
-			s -= 0.1 // its letters are other languages' misread ones
+		if l == "is" || l == "lt" || l == "lv" {
+			s -= 0.1 // their letters are other languages' misread ones
 		}
 		if s > best {
 			best, language = s, l

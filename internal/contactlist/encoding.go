@@ -176,7 +176,7 @@ func (f *file) findEncoding(head []byte, o Options) error {
 	if err != nil {
 		return err
 	}
-	sample, err := notUTF8(in)
+	sample, mixed, err := notUTF8(in)
 	if err != nil || sample == nil {
 		return err
 	}
@@ -185,6 +185,9 @@ func (f *file) findEncoding(head []byte, o Options) error {
 		return err
 	}
 	f.encoding, f.single, f.multi = guess.name, guess.single, guess.multi
+	if !mixed && f.multi == nil {
+		f.single, f.multi = nil, guess.single // two letters of it may look like one of UTF-8
+	}
 	return nil
 }
 
@@ -211,18 +214,19 @@ func (f *file) use(name string) error {
 	return nil
 }
 
-// notUTF8 returns lines of a text with letters beyond ASCII if some of it is not UTF-8, else nil. They are of all its parts.
-func notUTF8(in io.Reader) ([]byte, error) {
+// notUTF8 returns lines of a text with letters beyond ASCII if some of it is not UTF-8, else nil. mixed says that other parts of it
+// are UTF-8.
+func notUTF8(in io.Reader) (sample []byte, mixed bool, err error) {
 	const most = 64 << 10
-	var sample, rest []byte
+	var rest []byte
 	buf := make([]byte, 64<<10)
-	valid := true
+	good, bad := 0, 0 // letters beyond ASCII in UTF-8, bytes that are none
 	for {
 		n, err := io.ReadFull(in, buf[len(rest):])
 		text := buf[:len(rest)+n]
 		last := err != nil
 		if last && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return nil, err
+			return nil, false, err
 		}
 		// A character or a line that is cut by the buffer's end waits for the next turn.
 		whole := text
@@ -239,7 +243,14 @@ func notUTF8(in io.Reader) ([]byte, error) {
 			}
 		}
 		if !utf8.Valid(whole) {
-			valid = false
+			for i := 0; i < len(whole); {
+				r, size := utf8.DecodeRune(whole[i:])
+				if i += size; r == utf8.RuneError && size == 1 {
+					bad++
+				} else if size > 1 {
+					good++
+				}
+			}
 			for line := range bytes.FieldsFuncSeq(whole, func(r rune) bool { return r == '\n' || r == '\r' }) {
 				if len(sample) < most && !utf8.Valid(line) {
 					sample = append(append(sample, line[:min(len(line), 4096)]...), '\n')
@@ -252,10 +263,10 @@ func notUTF8(in io.Reader) ([]byte, error) {
 		rest = append(rest[:0], text[len(whole):]...)
 		copy(buf, rest)
 	}
-	if valid {
-		return nil, nil
+	if bad == 0 {
+		return nil, false, nil
 	}
-	return sample, nil
+	return sample, good*4 >= bad, nil
 }
 
 // findComma finds what separates the cells.

@@ -29,8 +29,11 @@ func flagOf(folded string, column int) (flagColumn, bool) {
 	for _, word := range []string{" date ", " datum ", " at ", " on ", " since ", " time ", " timestamp ", " seit ", " am ", " le ", " depuis ", " fecha ", " desde ", " data ", " dato ", " datum ", " дата "} {
 		date = date || strings.Contains(padded, word)
 	}
-	return flagColumn{index: column, date: date}, true
+	return flagColumn{index: column, date: date, gone: headerIsDeath(folded)}, true
 }
+
+// headerIsDeath reports whether a header is of a column that says who is dead, or since when.
+func headerIsDeath(folded string) bool { return words().header.classes(folded)&isGone != 0 }
 
 // says reads a cell of the column.
 func (f flagColumn) says(cell string) verdict {
@@ -58,7 +61,7 @@ func (f flagColumn) says(cell string) verdict {
 	if f.consent {
 		return allowed // the date or the source of a consent; only a plain no is none
 	}
-	if f.date && isDate(value) {
+	if (f.date || f.gone) && isDate(value) {
 		return refused
 	}
 	return unclear

@@ -86,6 +86,7 @@ type flagColumn struct {
 	index   int
 	consent bool // yes allows calls
 	date    bool // a date is a yes
+	gone    bool // of whether the person is dead
 }
 
 func noColumns() columns {
@@ -181,7 +182,7 @@ func detect(header []string, all bool, certain, numbers func(column int) bool) c
 			if k&isLabel != 0 {
 				labels = append(labels, i)
 			}
-		case k&isStop != 0 && !numbers(i):
+		case k&(isStop|isGone) != 0 && k&isUnknown == 0 && !numbers(i), k&isStop != 0 && !numbers(i):
 			if flag, ok := flagOf(f, i); ok {
 				c.flags = append(c.flags, flag)
 			}

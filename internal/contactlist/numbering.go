@@ -77,10 +77,11 @@ func (n *numbering) e164(written string, r region, s sense) (string, flaw) {
 	if written[0] == '0' {
 		return n.dialled(written, home, homeOK, r)
 	}
-	if homeOK && n.doubled(home) {
-		return "", flawDoubled
-	}
+	twice := homeOK && n.doubled(home)
 	if homeOK && (s == national || r.apart || n.code(home) != r.code) {
+		if twice {
+			return "", flawDoubled
+		}
 		return home, n.contradicts(home, r)
 	}
 	abroad, abroadOK := "", false
@@ -101,6 +102,8 @@ func (n *numbering) e164(written string, r region, s sense) (string, flaw) {
 		return abroad, n.contradicts(abroad, r)
 	case abroadOK && (two || !homeOK):
 		return "", flawForeign
+	case twice:
+		return "", flawDoubled
 	case homeOK:
 		return home, flawNone
 	}
@@ -112,6 +115,9 @@ func (n *numbering) dialled(written, home string, homeOK bool, r region) (string
 	abroad, abroadOK := "", false
 	if strings.HasPrefix(written, "00") && len(written) > 3 {
 		abroad, abroadOK = n.parse("+"+strings.TrimLeft(written, "0"), r)
+	}
+	if !abroadOK && strings.HasPrefix(written, "00") && !strings.HasPrefix(written, "001") {
+		homeOK = false // 00 and a carrier's digit, or a country code twice
 	}
 	number := home
 	switch {
@@ -243,7 +249,9 @@ func (n *numbering) doubled(number string) bool {
 			usual = max(usual, len(phonenumbers.GetNationalSignificantNumber(example)))
 		}
 	}
-	if len(national) <= usual {
+	// Where numbers differ in length, those of an area that begins as the code does are no longer than others: Emden's +49 49. In
+	// Sweden Lund's +46 46 8… would be Stockholm's, and has no such numbers.
+	if len(national) <= usual && code != "46" {
 		return false
 	}
 	var once phonenumbers.PhoneNumber

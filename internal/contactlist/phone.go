@@ -1,6 +1,7 @@
 package contactlist
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -122,7 +123,7 @@ func (n *numbering) numbers(cell string, w way, found []string) ([]string, flaw)
 				continue // "030 1234567 / 1234568": the second one has lost its area code
 			}
 			how := w.sense
-			if piece.groups && how == undecided && (w.region.nanp || piece.digits[0] == '0') {
+			if piece.groups && how == undecided && (w.region.nanp || w.region.code == 7 && piece.digits[0] == '8') {
 				how = national
 			}
 			number, bad := n.e164(piece.digits, w.region, how)
@@ -244,7 +245,7 @@ func labelled(part string) ([]piece, flaw) {
 		if why != flawNone {
 			return nil, why
 		}
-		groups := digits[0] != '+' && (strings.HasPrefix(strings.TrimSpace(r.text), "(") || american.MatchString(strings.TrimSpace(r.text)))
+		groups := digits[0] != '+' && inGroups.MatchString(strings.TrimSpace(r.text))
 		pieces = append(pieces, piece{digits: digits, words: pending, groups: groups})
 		pending = 0
 	}
@@ -259,6 +260,9 @@ func cellWords(text string) class {
 	}
 	return c
 }
+
+// inGroups is a number in brackets and groups as it is dialled in its own country: (212) 555-0123, 8 (495) 123-45-67.
+var inGroups = regexp.MustCompile(`^([18][ .-]?)?(\(\d{3,5}\)|\d{3}[ .-]\d{3}[ .-]\d{4}$)`)
 
 // trunk reports whether a number begins as one that can be dialled from anywhere in its country.
 func trunk(written string) bool { return written[0] == '+' || written[0] == '0' }

@@ -522,6 +522,9 @@ func (r *Reader) wish(cells []string, c *campaign.Contact) string {
 		text := cell(cells, f.index)
 		switch f.says(text) {
 		case refused:
+			if f.gone {
+				return short(r.header[f.index]) + " says that the person is dead"
+			}
 			c.DoNotCall = fmt.Sprintf("%s is %q", short(r.header[f.index]), short(strings.TrimSpace(text)))
 		case unclear: // the scan lets none pass, but the file may have changed
 			return fmt.Sprintf("%s %q says neither yes nor no", short(r.header[f.index]), short(strings.TrimSpace(text)))
