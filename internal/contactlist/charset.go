@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -34,6 +35,12 @@ var singleBytes = []struct {
 	{"IBM850", charmap.CodePage850, "de fr es pt it nl da sv"},
 	{"KOI8-R", charmap.KOI8R, "ru"},
 }
+
+// rare are encodings that today's programs do not write unless they are told to.
+var rare = map[string]bool{"ISO-8859-2": true, "IBM850": true, "KOI8-R": true}
+
+// vowels of the languages that are not written in Latin letters: of a text misread as one of them there are too many or too few.
+var vowels = map[string]string{"ru": "аеёиоуыэюя", "uk": "аеєиіїоуюя", "bg": "аеиоуъюя", "el": "αάεέηήιίϊΐοόυύϋΰωώ"}
 
 // letters beyond ASCII of each language, in lower case.
 var letters = map[string]string{
@@ -70,15 +77,21 @@ type reading struct {
 }
 
 // guessEncoding finds the encoding of lines that are not UTF-8. What can be read in two ways is refused, with a line of it.
-func guessEncoding(sample []byte, region string) (guess, error) {
+func guessEncoding(sample []byte, mixed bool, region string) (guess, error) {
 	if g, ok := guessMultiByte(sample, region); ok {
 		return g, nil
 	}
 	var best, second reading
 	for _, s := range singleBytes {
-		decoded, _ := utf8Bytes(sample, s.charmap)
+		decoded, err := s.charmap.NewDecoder().Bytes(sample)
+		if mixed || err != nil {
+			decoded, _ = utf8Bytes(sample, s.charmap)
+		}
 		r := reading{guess: guess{name: s.name, single: s.charmap}, text: string(decoded)}
 		r.score, r.language = score(r.text, s.languages)
+		if rare[s.name] {
+			r.score -= 0.1
+		}
 		if r.language != "" && containsWord(spoken[region], r.language) {
 			r.score += 0.01
 		}
@@ -178,6 +191,15 @@ func score(text, languages string) (best float64, language string) {
 		s := (sum - float64(wrong)) / float64(total)
 		if l == "is" || l == "lt" || l == "lv" {
 			s -= 0.1 // their letters are other languages' misread ones
+		}
+		if v := vowels[l]; v != "" {
+			share := 0.0
+			for r, n := range counts {
+				if strings.ContainsRune(v, r) {
+					share += float64(n) / float64(total)
+				}
+			}
+			s -= 0.3 * math.Abs(share-0.43)
 		}
 		if s > best {
 			best, language = s, l

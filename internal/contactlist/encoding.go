@@ -180,7 +180,7 @@ func (f *file) findEncoding(head []byte, o Options) error {
 	if err != nil || sample == nil {
 		return err
 	}
-	guess, err := guessEncoding(sample, strings.ToUpper(strings.TrimSpace(o.Region)))
+	guess, err := guessEncoding(sample, mixed, strings.ToUpper(strings.TrimSpace(o.Region)))
 	if err != nil {
 		return err
 	}
