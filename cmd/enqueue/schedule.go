@@ -119,6 +119,9 @@ func addSchedule(cmd *cobra.Command, name string, f scheduleFlags) (err error) {
 	} else if warning != "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), warning)
 	}
+	if warning := rule.When.Warning(); warning != "" {
+		fmt.Fprintln(cmd.ErrOrStderr(), "warning: "+warning)
+	}
 	return onStore(func(cmd *cobra.Command, store *schedule.Store, _ []string) error {
 		now, err := store.Now(cmd.Context())
 		if err != nil {
@@ -199,7 +202,7 @@ func tryList(rule schedule.Rule) (warning string, err error) {
 	if strings.Contains(rule.List, "://") || strings.HasPrefix(rule.List, "stored:") {
 		return "", nil
 	}
-	paths, err := filepath.Glob(rule.List)
+	paths, err := schedule.Files(rule.List)
 	if err != nil || len(paths) == 0 {
 		return fmt.Sprintf("warning: %s cannot be read here; the workers must be able to", rule.List), nil //nolint:nilerr // the pattern was checked
 	}

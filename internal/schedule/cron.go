@@ -35,10 +35,23 @@ var cronFields = [5]struct{ name, takes string }{
 	{"day of week", "0 (Sunday) to 6 or SUN to SAT"},
 }
 
+// abbreviations are what people write for a zone, and an IANA name that most of them mean.
+var abbreviations = map[string]string{
+	"EST": "America/New_York", "EDT": "America/New_York", "ET": "America/New_York", "EST5EDT": "America/New_York",
+	"CST": "America/Chicago", "CDT": "America/Chicago", "CT": "America/Chicago", "CST6CDT": "America/Chicago",
+	"MST": "America/Denver", "MDT": "America/Denver", "MT": "America/Denver", "MST7MDT": "America/Denver",
+	"PST": "America/Los_Angeles", "PDT": "America/Los_Angeles", "PT": "America/Los_Angeles", "PST8PDT": "America/Los_Angeles",
+	"HST": "Pacific/Honolulu", "AKST": "America/Anchorage", "BST": "Europe/London", "IST": "Asia/Kolkata", "JST": "Asia/Tokyo",
+	"CET": "Europe/Berlin", "CEST": "Europe/Berlin", "MET": "Europe/Berlin", "MEZ": "Europe/Berlin", "MESZ": "Europe/Berlin",
+	"EET": "Europe/Helsinki", "EEST": "Europe/Helsinki", "WET": "Europe/Lisbon", "WEST": "Europe/Lisbon",
+	"AEST": "Australia/Sydney", "AEDT": "Australia/Sydney", "NZST": "Pacific/Auckland", "NZDT": "Pacific/Auckland",
+}
+
 // parser is robfig's, without seconds, as crontab(5) has it.
 var parser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
 
-// parse is robfig's parser, which panics on some input.
+// parse is robfig's parser, which panics on some input, with crontab(5)'s meaning of the two days: where one of their fields
+// begins with *, both must hold. robfig's has that for * alone, and not for */2.
 func parse(expr string) (s cron.Schedule, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -46,7 +59,32 @@ func parse(expr string) (s cron.Schedule, err error) {
 		}
 	}()
 	s, err = parser.Parse(expr)
+	if spec, ok := s.(*cron.SpecSchedule); err == nil && ok {
+		if fields := strings.Fields(expr); len(fields) == len(cronFields) {
+			if anyDay(fields[2]) {
+				spec.Dom |= starBit
+			}
+			if anyDay(fields[4]) {
+				spec.Dow |= starBit
+			}
+		}
+	}
 	return s, err //nolint:wrapcheck // the caller says which flag
+}
+
+// starBit is robfig's mark of a field that was written as *.
+const starBit = 1 << 63
+
+// anyDay says whether a field of days leaves it to the other one which days are meant, as * and */2 do in crontab(5).
+func anyDay(field string) bool { return strings.HasPrefix(field, "*") || strings.HasPrefix(field, "?") }
+
+// Warning says what a rule does that its reader may not expect; empty where there is nothing to say.
+func (w When) Warning() string {
+	f := strings.Fields(w.Cron)
+	if len(f) != len(cronFields) || anyDay(f[2]) || anyDay(f[4]) {
+		return ""
+	}
+	return fmt.Sprintf("--cron %q runs on day %s of the month and, besides, on every %s: either is enough, as in crontab(5)", w.Cron, f[2], f[4])
 }
 
 // Check says which flag is wrong, and of a cron rule which field, and what it takes.
@@ -54,6 +92,9 @@ func (w When) Check() error {
 	switch loc, err := time.LoadLocation(w.Zone); {
 	case w.Zone == "":
 		return errors.New("--timezone is empty; takes an IANA name such as America/New_York")
+	case abbreviations[strings.ToUpper(w.Zone)] != "":
+		return fmt.Errorf("--timezone %q: is an abbreviation, which knows no summer time or means several places; takes an IANA name such as %s",
+			w.Zone, abbreviations[strings.ToUpper(w.Zone)])
 	case err != nil || loc == time.Local: // the workers' own zone may be another one on each
 		return fmt.Errorf("--timezone %q: is no time zone; takes an IANA name such as America/New_York or UTC", w.Zone)
 	}

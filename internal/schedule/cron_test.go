@@ -149,6 +149,53 @@ func TestYearOfMinutes(t *testing.T) {
 	}
 }
 
+// TestBothDays has rules with both day fields, as crontab(5) reads them: the case of a rule that begins with a star, and that
+// of two lists, of which either is enough and which is said.
+func TestBothDays(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		cron  string
+		want  []string
+		warns string
+	}{
+		{"0 9 */2 * MON", []string{"2026-12-07T09:00", "2026-12-21T09:00", "2027-01-11T09:00"}, ""},
+		{"0 9 1-7 * */2", []string{"2026-12-01T09:00", "2026-12-03T09:00", "2026-12-05T09:00", "2026-12-06T09:00"}, ""},
+		{"0 9 */2,8 * MON", []string{"2026-12-07T09:00", "2026-12-21T09:00"}, ""},
+		{"0 9 * * MON", []string{"2026-11-30T09:00", "2026-12-07T09:00"}, ""},
+		{"0 9 1-7 * MON", []string{"2026-11-30T09:00", "2026-12-01T09:00", "2026-12-02T09:00"}, "on day 1-7 of the month and, besides, on every MON"},
+		{"0 9 13 * FRI", []string{"2026-11-27T09:00", "2026-12-04T09:00", "2026-12-11T09:00", "2026-12-13T09:00"}, "besides, on every FRI"},
+	} {
+		when := When{Cron: tt.cron, Zone: "UTC"}
+		if err := when.Check(); err != nil {
+			t.Errorf("%s: %v", tt.cron, err)
+		}
+		now := at(t, "UTC", "2026-11-25T12:00")
+		for i, want := range tt.want {
+			next, ok := when.Next(now)
+			if !ok || !next.Equal(at(t, "UTC", want)) {
+				t.Errorf("%s: instant %d is %s, want %s", tt.cron, i, next.UTC(), want)
+				break
+			}
+			now = next
+		}
+		if got := when.Warning(); got == "" && tt.warns != "" || !strings.Contains(got, tt.warns) || tt.warns == "" && got != "" {
+			t.Errorf("%s: warns %q, want %q", tt.cron, got, tt.warns)
+		}
+	}
+}
+
+func TestZoneAbbreviations(t *testing.T) {
+	t.Parallel()
+	for zone, advice := range map[string]string{
+		"EST": "America/New_York", "PST8PDT": "America/Los_Angeles", "CET": "Europe/Berlin", "cest": "Europe/Berlin", "HST": "Pacific/Honolulu",
+		"Nowhere/City": "America/New_York or UTC", "Local": "or UTC", "": "is empty",
+	} {
+		if err := (When{Cron: "0 9 * * *", Zone: zone}).Check(); err == nil || !strings.Contains(err.Error(), advice) {
+			t.Errorf("--timezone %q: %v, want advice with %s", zone, err, advice)
+		}
+	}
+}
+
 func TestBetween(t *testing.T) {
 	t.Parallel()
 	when := When{Cron: "0 9 * * *", Zone: "UTC"}

@@ -21,6 +21,9 @@ import (
 	"github.com/ringqueue/ringqueue/internal/contactlist"
 )
 
+// futureBy is how far the clocks of two machines may be apart before a file of tomorrow is wrong and not only new.
+const futureBy = 5 * time.Minute
+
 const (
 	storedPrefix = "stored:"
 	chunkSize    = 256 << 10
@@ -54,6 +57,9 @@ func CheckList(list string) error {
 	case list == "":
 		return errors.New("--csv is empty; takes a path on the worker's machine, a pattern such as due-*.csv, an https URL, or stored:NAME")
 	default:
+		if _, err := os.Stat(list); err == nil {
+			return nil // a file may be called anything
+		}
 		if _, err := filepath.Match(list, ""); err != nil {
 			return fmt.Errorf("--csv %q: is no pattern that can be matched; brackets must be closed", list)
 		}
@@ -92,15 +98,25 @@ func (s source) each(ctx context.Context, list string, visit func(name string, r
 	return s.files(list, visit)
 }
 
-func (s source) files(pattern string, visit func(string, io.Reader) error) error {
+// Files lists, in order, the files that a path or a pattern names on this machine. A file of just this name comes before a
+// pattern: "due [EU].csv" is one.
+func Files(pattern string) ([]string, error) {
+	if _, err := os.Stat(pattern); err == nil {
+		return []string{pattern}, nil
+	}
 	paths, err := filepath.Glob(pattern)
+	slices.Sort(paths)
+	return paths, err //nolint:wrapcheck // the caller names the pattern
+}
+
+func (s source) files(pattern string, visit func(string, io.Reader) error) error {
+	paths, err := Files(pattern)
 	if err != nil {
 		return fmt.Errorf("%s: %w", pattern, err)
 	}
 	if len(paths) == 0 {
 		return fmt.Errorf("%s: there is no such file on the worker's machine", pattern)
 	}
-	slices.Sort(paths)
 	for _, path := range paths {
 		if err := s.file(path, visit); err != nil {
 			return err
@@ -122,7 +138,12 @@ func (s source) file(path string, visit func(string, io.Reader) error) (err erro
 	if !before.Mode().IsRegular() {
 		return fmt.Errorf("%s: is no file", path)
 	}
-	if time.Since(before.ModTime()) < s.quiet {
+	age := time.Since(before.ModTime())
+	if age < -futureBy {
+		return fmt.Errorf("%s: is dated %s, which is in the future: set that machine's clock, or touch the file",
+			path, before.ModTime().UTC().Format(time.RFC3339))
+	}
+	if age < s.quiet {
 		return fmt.Errorf("%s: %w", path, errWriting)
 	}
 	if before.Size() > s.most {

@@ -8,9 +8,10 @@ import (
 	"github.com/ringqueue/ringqueue/tasks"
 )
 
-// trim deletes the oldest ended runs of a schedule, campaign and queues and all, so that as many are left as it keeps. One
-// with a contact that waits for a person, or that was given another round, stays. A schedule that was removed keeps its
-// campaigns, and needs no record of them.
+// trim deletes the oldest ended runs of a schedule, campaign and queues and all, so that as many are left as it keeps. Runs
+// that hold something and records of those that never took place are counted apart: an outage of two days must not
+// push out results. One with a contact that waits for a person, or that was given another round, stays. A schedule that was
+// removed keeps its campaigns, and needs no record of them.
 func (r *Runner) trim(ctx context.Context, name string) error {
 	one, err := r.store.Get(ctx, name)
 	removed := errors.Is(err, ErrNone)
@@ -21,12 +22,13 @@ func (r *Runner) trim(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	ended := 0
+	ended := map[bool]int{}
 	for _, run := range runs {
 		if run.Open() {
 			continue
 		}
-		if ended++; ended <= one.Keep {
+		holds := run.began || run.State == Done
+		if ended[holds]++; ended[holds] <= one.Keep {
 			continue
 		}
 		if !removed {

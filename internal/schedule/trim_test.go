@@ -71,6 +71,48 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// TestOutageKeepsResults has an hourly schedule without a worker for two and a half days: the records of what did not take
+// place push out no run that did.
+func TestOutageKeepsResults(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	rule := w.rule("daily", w.file("due.csv", 1, 2))
+	rule.When.Cron, rule.Keep, rule.CatchUp = "0 * * * *", 20, 10*time.Minute
+	w.add(rule, at(t, newYork, "2026-03-02T08:30"))
+	r := w.runner()
+	run := func(now time.Time) {
+		w.set(now)
+		w.look(r)
+		w.finish(w.runs("daily")[0].Name)
+		w.eventually(r, "it is done", func() bool { return w.runs("daily")[0].State == Done })
+	}
+	for h := 9; h < 14; h++ {
+		run(at(t, newYork, "2026-03-02T00:00").Add(time.Duration(h) * time.Hour))
+	}
+	run(at(t, newYork, "2026-03-05T02:00"))
+	camps, err := w.ledger.Campaigns(t.Context())
+	if err != nil || len(camps) != 6 {
+		t.Errorf("%d campaigns with results are left, want 6, %v", len(camps), err)
+	}
+	states := map[State]int{}
+	for _, run := range w.runs("daily") {
+		states[run.State]++
+	}
+	if states[Done] != 6 || states[Missed] != 19 {
+		t.Errorf("runs are %v, want 6 done and 19 missed", states)
+	}
+	for h := 3; h < 30; h++ {
+		run(at(t, newYork, "2026-03-05T00:00").Add(time.Duration(h) * time.Hour))
+	}
+	states = map[State]int{}
+	for _, run := range w.runs("daily") {
+		states[run.State]++
+	}
+	if states[Done] != rule.Keep || states[Missed] != 19 {
+		t.Errorf("later the runs are %v, want %d done and 19 missed", states, rule.Keep)
+	}
+}
+
 // TestDeletedInTheMiddle deletes a run's campaign while its import is interrupted: it does not come back.
 func TestDeletedInTheMiddle(t *testing.T) {
 	t.Parallel()
