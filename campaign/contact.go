@@ -1,6 +1,9 @@
 package campaign
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Contact is one row of a call list.
 type Contact struct {
@@ -17,6 +20,7 @@ type Contact struct {
 	Line      string    `json:"o,omitempty"` // the line that the contact belongs to
 	NotBefore time.Time `json:"nb,omitzero"` // not called before it
 	NotAfter  time.Time `json:"na,omitzero"` // not called after it
+	Stop      Outcome   `json:"x,omitempty"` // ends with it instead of another call: the list says so
 	DoNotCall string    `json:"-"`           // why the list itself says that this contact is not to be called: column and value
 }
 
@@ -26,6 +30,17 @@ func (c Contact) Number() string {
 		return ""
 	}
 	return c.Numbers[0]
+}
+
+// ended reports whether the contact's own end has come.
+func (c Contact) ended(now time.Time) bool { return !c.NotAfter.IsZero() && !now.Before(c.NotAfter) }
+
+// Same reports whether two rows say the same of a contact, wherever in a list they stand. The lists' headers are the
+// caller's to compare.
+func (c Contact) Same(other Contact) bool {
+	return c.ID == other.ID && slices.Equal(c.Numbers, other.Numbers) && slices.Equal(c.Values, other.Values) &&
+		c.Name == other.Name && c.Zone == other.Zone && c.Line == other.Line && c.Priority == other.Priority &&
+		c.Stop == other.Stop && c.NotBefore.Equal(other.NotBefore) && c.NotAfter.Equal(other.NotAfter)
 }
 
 // ContactState says where a contact stands.

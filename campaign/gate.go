@@ -73,28 +73,29 @@ const (
 // again right before each claim.
 //
 // An Until for hours, holidays and due times is the first instant at which the contact may be called as
-// far as is known now, so that one wait is enough. It is never later than the campaign's end.
+// far as is known now, so that one wait is enough. It is never later than the campaign's end, nor the contact's.
 func (r Rules) Gate(s Situation, now time.Time) Decision {
 	switch {
 	case s.Cancelled:
 		return Decision{Never: Cancelled, Reason: WasCancelled}
 	case r.ended(now):
 		return Decision{Never: Expired, Reason: HasEnded}
-	case s.Suppressed:
+	case s.Suppressed, s.Contact.Stop == Suppressed:
 		return Decision{Never: Suppressed, Reason: OnDNC}
+	case s.Contact.Stop != "":
+		return Decision{Never: s.Contact.Stop, Reason: WasCancelled}
+	case s.Contact.ended(now):
+		return Decision{Never: Expired, Reason: HasEnded}
 	}
-	due := now
-	if s.DueAt.After(now) {
-		due = s.DueAt
-	}
+	due := later(later(now, s.DueAt), s.Contact.NotBefore)
 	at, reason := r.opening(s.Contact, due, now)
 	switch {
 	case at.After(due):
-		return r.wait(at, reason)
+		return r.wait(s.Contact, at, reason)
 	case due.After(now):
-		return r.wait(due, NotDue)
+		return r.wait(s.Contact, due, NotDue)
 	case s.Paused:
-		return r.wait(now.Add(pauseRecheck), Paused)
+		return r.wait(s.Contact, now.Add(pauseRecheck), Paused)
 	}
 	return Decision{Go: true}
 }
@@ -124,9 +125,13 @@ func (r Rules) opening(c Contact, due, now time.Time) (time.Time, Reason) {
 	return at, reason
 }
 
-func (r Rules) wait(until time.Time, why Reason) Decision {
+// wait is never longer than until the campaign's or the contact's end, at which the contact ends.
+func (r Rules) wait(c Contact, until time.Time, why Reason) Decision {
 	if r.ended(until) {
 		until = r.Ends
+	}
+	if c.ended(until) {
+		until = c.NotAfter
 	}
 	return Decision{Until: until.UTC(), Reason: why}
 }

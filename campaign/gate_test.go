@@ -53,6 +53,14 @@ func TestGate(t *testing.T) {
 				r.CallingHours.Days[d] = []Span{{540, 600}}
 			}
 		}, Situation{Contact: contact("+18005550100", "")}, until("2026-11-24T20:00:00Z", OutsideHours)},
+		{"not before", nil, Situation{Contact: with(ny, func(c *Contact) { c.NotBefore = now.Add(time.Hour) })}, until("2026-11-23T21:00:00Z", NotDue)},
+		{"not before, after hours", nil, Situation{Contact: with(ny, func(c *Contact) { c.NotBefore = now.Add(6 * time.Hour) })}, until("2026-11-24T09:00:00-05:00", OutsideHours)},
+		{"not before has passed", nil, Situation{Contact: with(ny, func(c *Contact) { c.NotBefore = now })}, goOn},
+		{"not after", nil, Situation{Contact: with(ny, func(c *Contact) { c.NotAfter = now })}, Decision{Never: Expired, Reason: HasEnded}},
+		{"not after yet", nil, Situation{Contact: with(ny, func(c *Contact) { c.NotAfter = now.Add(1) })}, goOn},
+		{"opens after its end", nil, Situation{Contact: with(berlin, func(c *Contact) { c.NotAfter = now.Add(time.Hour) })}, until("2026-11-23T21:00:00Z", OutsideHours)},
+		{"removed from its list", nil, Situation{Contact: with(ny, func(c *Contact) { c.Stop = Cancelled })}, Decision{Never: Cancelled, Reason: WasCancelled}},
+		{"suppressed by its list", nil, Situation{Contact: with(ny, func(c *Contact) { c.Stop = Suppressed })}, Decision{Never: Suppressed, Reason: OnDNC}},
 		{"no number", nil, Situation{}, until("2026-11-23T21:00:00Z", ZoneUnknown)},
 	}
 	for _, tt := range tests {
@@ -67,6 +75,11 @@ func TestGate(t *testing.T) {
 			}
 		})
 	}
+}
+
+func with(c Contact, change func(*Contact)) Contact {
+	change(&c)
+	return c
 }
 
 // A wait always ends later than now and never after the campaign does; at its end the gate is open or

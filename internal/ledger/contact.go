@@ -5,7 +5,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -35,10 +34,12 @@ type AddCode string
 
 // The codes of Added.
 const (
-	Fresh      AddCode = "added"
-	Known      AddCode = "known"      // this row was imported before
-	Duplicate  AddCode = "duplicate"  // another row of the campaign has this id or number
-	Suppressed AddCode = "suppressed" // on the do-not-call list: recorded as done
+	Fresh       AddCode = "added"
+	Known       AddCode = "known"        // it was imported before
+	Duplicate   AddCode = "duplicate"    // another row of the campaign has this number
+	Suppressed  AddCode = "suppressed"   // on the do-not-call list, or the list says so: recorded as done
+	OtherNumber AddCode = "other_number" // the contact of this id has another number; nothing was changed
+	SharedID    AddCode = "shared"       // the same, and the list has had the id before: only from Update
 )
 
 // AddHeader stores a call list's header with the campaign and returns its index, which Contact.List refers to.
@@ -86,9 +87,14 @@ func (l *Ledger) Headers(ctx context.Context, name string) ([][]string, error) {
 // Add adds contacts in one script; the reply has one Added per contact, in order. A campaign that is not there or is
 // cancelled is ErrCancelled. idKey is what IDKey returned.
 func (l *Ledger) Add(ctx context.Context, name string, idKey []byte, contacts []Entry) ([]Added, error) {
+	return l.add(ctx, name, idKey, "", contacts)
+}
+
+func (l *Ledger) add(ctx context.Context, name string, idKey []byte, token string, contacts []Entry) ([]Added, error) {
 	keys := make([]string, 0, 5+len(contacts))
 	keys = append(keys, keyCampaign(name), keyOrder(name), keyNumbers(name), keyDNC, keyEvents(name))
-	args := make([]any, 0, 7*len(contacts))
+	args := make([]any, 0, 1+8*len(contacts))
+	args = append(args, token)
 	for _, n := range contacts {
 		src, err := json.Marshal(n.Contact)
 		if err != nil {
@@ -96,17 +102,22 @@ func (l *Ledger) Add(ctx context.Context, name string, idKey []byte, contacts []
 		}
 		keys = append(keys, keyContact(name, n.Contact.ID))
 		args = append(args, n.Contact.ID, src, rowOf(n.Contact), n.Contact.Number(), digest(idKey, n.Contact.Number()),
-			n.Due.UnixMilli(), string(n.Reason))
+			n.Due.UnixMilli(), string(n.Reason), flag(n.Contact.DoNotCall != ""))
 	}
-	rows, err := l.scripts.add.Run(ctx, l.rdb, keys, args...).Slice()
+	return parseAdded(l.scripts.add.Run(ctx, l.rdb, keys, args...), len(contacts))
+}
+
+// parseAdded reads the reply of a script that takes n contacts.
+func parseAdded(cmd *redis.Cmd, n int) ([]Added, error) {
+	rows, err := cmd.Slice()
 	if err != nil {
 		if strings.HasPrefix(err.Error(), "REFUSED") {
 			return nil, ErrCancelled
 		}
 		return nil, wrap("add contacts", err)
 	}
-	if len(rows) != len(contacts) {
-		return nil, fmt.Errorf("ledger: add contacts: %d replies for %d contacts", len(rows), len(contacts))
+	if len(rows) != n {
+		return nil, fmt.Errorf("ledger: add contacts: %d replies for %d contacts", len(rows), n)
 	}
 	added := make([]Added, len(rows))
 	for i, row := range rows {
@@ -120,33 +131,53 @@ func (l *Ledger) Add(ctx context.Context, name string, idKey []byte, contacts []
 	return added, nil
 }
 
-// Check says what Add would do with contacts, and changes nothing. Duplicates among the given contacts are the caller's to
-// find.
+// Check says what Add would do with contacts, and changes nothing. What the given contacts have among themselves, a number
+// twice or an id, is the caller's to find.
 func (l *Ledger) Check(ctx context.Context, name string, idKey []byte, contacts []Entry) ([]AddCode, error) {
-	rows := make([]*redis.StringCmd, len(contacts))
+	return l.CheckUpdate(ctx, name, idKey, contacts, Update{})
+}
+
+// CheckUpdate is Check for Update.
+func (l *Ledger) CheckUpdate(ctx context.Context, name string, idKey []byte, contacts []Entry, how Update) ([]AddCode, error) {
+	stand, err := l.standing(ctx, name, ids(contacts))
+	if err != nil {
+		return nil, err
+	}
 	numbers := make([]*redis.BoolCmd, len(contacts))
 	suppressed := make([]*redis.BoolCmd, len(contacts))
 	if _, err := l.rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
 		for i, n := range contacts {
-			rows[i] = p.HGet(ctx, keyContact(name, n.Contact.ID), "i")
 			numbers[i] = p.SIsMember(ctx, keyNumbers(name), digest(idKey, n.Contact.Number()))
 			suppressed[i] = p.SIsMember(ctx, keyDNC, n.Contact.Number())
 		}
 		return nil
-	}); err != nil && !errors.Is(err, redis.Nil) {
+	}); err != nil {
 		return nil, wrap("check contacts", err)
+	}
+	var headers [][]string
+	if how.Known {
+		if headers, err = l.Headers(ctx, name); err != nil {
+			return nil, err
+		}
 	}
 	codes := make([]AddCode, len(contacts))
 	for i, n := range contacts {
-		switch row := rows[i].Val(); {
-		case row != "" && row == rowOf(n.Contact):
-			codes[i] = Known
-		case row != "" || numbers[i].Val():
+		no := n.Contact.DoNotCall != "" || suppressed[i].Val()
+		switch is := stand[i]; {
+		case is.state == "" && numbers[i].Val():
 			codes[i] = Duplicate
-		case suppressed[i].Val():
+		case is.state == "" && no:
 			codes[i] = Suppressed
-		default:
+		case is.state == "":
 			codes[i] = Fresh
+		case !how.Known && is.contact.Number() != n.Contact.Number():
+			codes[i] = OtherNumber
+		case !how.Known && n.Contact.DoNotCall != "" && is.state == campaign.Waiting:
+			codes[i] = Suppressed
+		case !how.Known:
+			codes[i] = Known
+		default:
+			codes[i] = is.becomes(is.differs(n.Contact, headers, how), how, no, numbers[i].Val())
 		}
 	}
 	return codes, nil

@@ -36,10 +36,9 @@ func TestAdd(t *testing.T) {
 		{Fresh, 1, list[0].Due.UTC()},
 		{Fresh, 1, list[1].Due.UTC()},
 		{Fresh, 1, held.Due.UTC()},
-		{Duplicate, 1, list[0].Due.UTC()},
-		none, none,
+		none, none, none,
 	}
-	first[4].Code, first[5].Code = Duplicate, Suppressed
+	first[3].Code, first[4].Code, first[5].Code = OtherNumber, Duplicate, Suppressed
 	codes, err := b.Check(b.ctx(), camp, b.idKey, []Entry{list[0], list[1], list[2], list[5]})
 	if want := []AddCode{Fresh, Fresh, Fresh, Suppressed}; err != nil || !slices.Equal(codes, want) {
 		t.Fatalf("check before: %v, %v; want %v", codes, err, want)
@@ -63,7 +62,7 @@ func TestAdd(t *testing.T) {
 		b.check()
 	}
 	codes, err = b.Check(b.ctx(), camp, b.idKey, list)
-	if want := []AddCode{Known, Known, Known, Duplicate, Duplicate, Known}; err != nil || !slices.Equal(codes, want) {
+	if want := []AddCode{Known, Known, Known, OtherNumber, Duplicate, Known}; err != nil || !slices.Equal(codes, want) {
 		t.Fatalf("check after: %v, %v; want %v", codes, err, want)
 	}
 

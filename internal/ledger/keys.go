@@ -19,6 +19,9 @@ func keyOrder(name string) string       { return "ringqueue:{ledger}:contacts:" 
 func keyNumbers(name string) string     { return "ringqueue:{ledger}:numbers:" + name }
 func keyEvents(name string) string      { return "ringqueue:{ledger}:events:" + name }
 func keyContact(name, id string) string { return "ringqueue:{ledger}:contact:" + name + ":" + id }
+func keyListed(name, token string) string {
+	return "ringqueue:{ledger}:listed:" + name + ":" + token
+}
 
 // LineKey is the key of a line's record, which package line keeps. It is in the ledger's slot, since a claim and the line's
 // occupancy must not be lost apart from each other.

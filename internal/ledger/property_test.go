@@ -34,6 +34,7 @@ type world struct {
 	cancelled bool
 	ended     bool
 	dnc       map[string]bool
+	taken     map[string]bool // numbers that a contact has, or had when it was dialled
 
 	workers [2]map[string]string // which token a worker has for a contact, in its memory
 	tokens  []string             // all there ever were
@@ -47,7 +48,10 @@ type world struct {
 
 // model is one contact. A due time is either now or far off.
 type model struct {
-	row                string
+	contact            campaign.Contact  // its row
+	pending            *campaign.Contact // what it becomes after its call
+	list, listCode     string            // the list that had it last, and what that did
+	removed, free      bool
 	state              campaign.ContactState
 	round              int
 	far                bool
@@ -92,7 +96,7 @@ func TestProperties(t *testing.T) {
 	// Loaded beforehand, so that each script goes out as EVALSHA.
 	for _, s := range []*redis.Script{
 		l.scripts.create, l.scripts.add, l.scripts.hold, l.scripts.end, l.scripts.claim, l.scripts.placed, l.scripts.release,
-		l.scripts.seen, l.scripts.settle, l.scripts.resolve, l.scripts.cancel, l.scripts.retry,
+		l.scripts.seen, l.scripts.settle, l.scripts.resolve, l.scripts.cancel, l.scripts.retry, l.scripts.update, l.scripts.remove,
 	} {
 		if err := s.Load(t.Context(), rdb).Err(); err != nil {
 			t.Fatal(err)
@@ -103,7 +107,7 @@ func TestProperties(t *testing.T) {
 		n++
 		*w = world{
 			t: rt, ctx: t.Context(), l: l, rdb: rdb, name: "c" + strconv.Itoa(n), idKey: idKey, contacts: map[string]*model{},
-			dnc: map[string]bool{}, workers: [2]map[string]string{{}, {}}, sent: map[string]string{},
+			dnc: map[string]bool{}, taken: map[string]bool{}, workers: [2]map[string]string{{}, {}}, sent: map[string]string{},
 			settled: map[string]campaign.Attempt{},
 		}
 		for i, id := range []string{"a", "b", "c", "d"} {
@@ -129,6 +133,8 @@ func TestProperties(t *testing.T) {
 			"replay":   w.replay,
 			"crash":    func(*rapid.T) { clear(w.workers[rapid.IntRange(0, 1).Draw(w.t, "worker")]) },
 			"operator": w.operator,
+			"list":     w.list,
+			"list on":  w.list,
 			"time":     w.timePasses,
 			"":         w.check,
 		})
@@ -308,6 +314,9 @@ func (w *world) round(id string) int {
 }
 
 func (w *world) number(id string) string {
+	if c := w.contacts[id]; c != nil {
+		return c.contact.Number()
+	}
 	for _, p := range w.people {
 		if p.Contact.ID == id {
 			return p.Contact.Number()
@@ -361,6 +370,12 @@ func (w *world) find(id, token string) *try {
 }
 
 func (c *model) move(to campaign.ContactState, outcome campaign.Outcome) {
+	if c.pending != nil && c.state != campaign.Waiting && (to == campaign.Waiting || to == campaign.Done) {
+		c.contact, c.pending = *c.pending, nil
+		if to == campaign.Waiting {
+			c.round++
+		}
+	}
 	c.state, c.outcome = to, outcome
 	if to != campaign.Waiting {
 		c.reason = ""
@@ -396,26 +411,223 @@ func (w *world) add(e Entry) step {
 			if w.cancelled {
 				return "cancelled"
 			}
-			row := rowOf(e.Contact)
 			if c := w.contacts[id]; c != nil {
-				if c.state == campaign.Waiting {
+				switch {
+				case c.now().Number() != e.Contact.Number():
+					return fmt.Sprint(OtherNumber, 0)
+				case c.state == campaign.Waiting:
 					return fmt.Sprint(Known, c.round)
 				}
 				return fmt.Sprint(Known, 0)
 			}
-			for other := range w.contacts {
-				if w.number(other) == e.Contact.Number() {
-					return fmt.Sprint(Duplicate, 0)
-				}
-			}
-			c := &model{row: row, state: campaign.Waiting, round: 1, void: map[string]bool{}}
-			w.contacts[id] = c
-			if w.dnc[e.Contact.Number()] {
-				c.move(campaign.Done, campaign.Suppressed)
-				return fmt.Sprint(Suppressed, 0)
-			}
-			return fmt.Sprint(Fresh, 1)
+			return w.join(e.Contact, "")
 		},
+	}
+}
+
+// join adds a contact to the model.
+func (w *world) join(row campaign.Contact, token string) string {
+	if w.taken[row.Number()] {
+		return fmt.Sprint(Duplicate, 0)
+	}
+	w.taken[row.Number()] = true
+	c := &model{contact: row, state: campaign.Waiting, round: 1, void: map[string]bool{}, list: token}
+	w.contacts[row.ID] = c
+	if w.dnc[row.Number()] || row.DoNotCall != "" {
+		c.move(campaign.Done, campaign.Suppressed)
+		return fmt.Sprint(Suppressed, 0)
+	}
+	return fmt.Sprint(Fresh, 1)
+}
+
+// now is the contact's row as it is, or will be after its call.
+func (c *model) now() campaign.Contact {
+	if c.pending != nil {
+		return *c.pending
+	}
+	return c.contact
+}
+
+// list is a list that is imported again, of one row that may have changed, or one from which some have gone.
+func (w *world) list(*rapid.T) {
+	token := w.token()
+	if rapid.IntRange(0, 4).Draw(w.t, "missing") == 0 {
+		w.remove(token)
+		return
+	}
+	e := rapid.SampledFrom(w.people).Draw(w.t, "person")
+	e.Contact.Numbers = rapid.SampledFrom(w.people).Draw(w.t, "number of").Contact.Numbers
+	e.Contact.Name = rapid.SampledFrom([]string{"Ada", "Bo"}).Draw(w.t, "name")
+	e.Contact.Zone = rapid.SampledFrom([]string{"", "Europe/Berlin"}).Draw(w.t, "zone")
+	if rapid.IntRange(0, 9).Draw(w.t, "no") == 0 {
+		e.Contact.DoNotCall = "the list says so"
+	}
+	how := Update{Known: true, Reopen: rapid.Bool().Draw(w.t, "reopen")}
+	check, err := w.l.CheckUpdate(w.ctx, w.name, w.idKey, []Entry{e}, how)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.script = nil
+	got, err := w.l.Update(w.ctx, w.name, w.idKey, token, []Entry{e}, how)
+	said := "cancelled"
+	if err == nil {
+		said = fmt.Sprint(got[0].Code, got[0].Round)
+	} else if !errors.Is(err, ErrCancelled) {
+		w.t.Fatal(err)
+	}
+	if want := w.update(e.Contact, token, how); said != want {
+		w.t.Fatalf("update %+v: the ledger says %q, want %q", e, said, want)
+	}
+	// A look beforehand says the same of what is free to be had.
+	if err == nil && check[0] != got[0].Code {
+		w.t.Fatalf("update %+v: the look beforehand says %q, the update %q", e, check[0], got[0].Code)
+	}
+	// Sent again, it changes nothing and says the same, but that who was added is known by then.
+	if err == nil && w.script != nil {
+		again, err := parseAdded(w.rdb.Do(w.ctx, w.script...), 1)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if c := got[0].Code; again[0] != got[0] && c != Fresh && c != Suppressed {
+			w.t.Fatalf("update %+v again: %+v, want %+v", e, again[0], got[0])
+		}
+	}
+}
+
+func (w *world) update(row campaign.Contact, token string, how Update) string {
+	c := w.contacts[row.ID]
+	switch {
+	case w.cancelled:
+		return "cancelled"
+	case c == nil:
+		return w.join(row, token)
+	}
+	is, done, waits := c.now(), c.state == campaign.Done, c.state == campaign.Waiting
+	stop := is.Stop
+	if done {
+		stop = ""
+	}
+	gone := c.removed && c.outcome == campaign.Cancelled
+	no := row.DoNotCall != ""
+	number := is.Number() != row.Number() || gone && c.free && how.Reopen
+	says := func(code AddCode) string {
+		c.list = token
+		if c.state == campaign.Waiting {
+			return fmt.Sprint(code, c.round)
+		}
+		return fmt.Sprint(code, 0)
+	}
+	if number && !no && waits && len(c.attempts) == 0 && !c.free {
+		delete(w.taken, is.Number())
+	}
+	plain := row
+	plain.DoNotCall = ""
+	var code AddCode
+	switch {
+	case no && (done || stop == campaign.Suppressed), !no && !number && stop == "" && !gone && is.Name == row.Name && is.Zone == row.Zone:
+		return says(Known)
+	case done && !how.Reopen:
+		return says(Closed)
+	case no || w.dnc[row.Number()]:
+		code = Suppressed
+	case number && w.taken[row.Number()]:
+		code = Duplicate
+	}
+	outcome := campaign.Cancelled
+	if code == Suppressed {
+		outcome = campaign.Suppressed
+	}
+	switch {
+	case code != "" && done:
+	case code != "" && waits:
+		c.contact = plain
+		if number && !no {
+			c.free = c.free || w.taken[row.Number()]
+			w.taken[row.Number()] = true
+		}
+		c.move(campaign.Done, outcome)
+	case code != "":
+		plain.Stop = outcome
+		c.pending = &plain
+	default:
+		if number {
+			w.taken[row.Number()] = true
+			if done && len(c.attempts) == 0 && !c.free && is.Number() != row.Number() {
+				delete(w.taken, is.Number())
+			}
+			c.free = false
+		}
+		switch {
+		case !waits && !done:
+			c.pending = &plain
+			code = Postponed
+		case done:
+			c.contact, c.removed, c.uncharged, c.far = plain, false, 0, false
+			c.move(campaign.Waiting, "")
+			c.round++
+			code = Reopened
+		default:
+			textOnly := !number && stop == "" && is.Zone == row.Zone
+			c.contact = plain
+			if code = Changed; !textOnly {
+				c.round++
+				c.far = c.far && !number && len(c.attempts) > 0
+				c.reason = ""
+			}
+		}
+	}
+	return says(code)
+}
+
+// remove takes those out whom a list has no more.
+func (w *world) remove(token string) {
+	has := map[string]bool{}
+	for _, id := range slices.Sorted(maps.Keys(w.contacts)) {
+		has[id] = rapid.Bool().Draw(w.t, "still listed "+id)
+	}
+	wantRemoved, wantLater, err := w.l.Missing(w.ctx, w.name, func(id string) bool { return has[id] })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, id := range slices.Sorted(maps.Keys(has)) {
+		if has[id] {
+			if err := w.l.NoteListed(w.ctx, w.name, token, id); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	}
+	removed, later := 0, 0
+	for id, c := range w.contacts {
+		switch {
+		case has[id] || c.state == campaign.Done || c.now().Stop != "":
+		case c.state == campaign.Waiting:
+			c.removed = true
+			c.move(campaign.Done, campaign.Cancelled)
+			if len(c.attempts) == 0 && !c.free {
+				delete(w.taken, c.contact.Number())
+				c.free = true
+			}
+			removed++
+		default:
+			c.removed = true
+			gone := c.now()
+			gone.Stop = campaign.Cancelled
+			c.pending = &gone
+			later++
+		}
+	}
+	for range 2 { // the second time nothing is left to do
+		r, l, err := w.l.RemoveMissing(w.ctx, w.name, token, w.idKey)
+		if err != nil || r != removed || l != later {
+			w.t.Fatalf("removed are %d, after their calls %d, %v; want %d, %d", r, l, err, removed, later)
+		}
+		if removed != wantRemoved || later != wantLater {
+			w.t.Fatalf("the look beforehand says %d, %d; want %d, %d", wantRemoved, wantLater, removed, later)
+		}
+		removed, later, wantRemoved, wantLater = 0, 0, 0, 0
+	}
+	if err := w.l.ForgetListed(w.ctx, w.name, token); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
@@ -788,6 +1000,9 @@ func (w *world) check(t *rapid.T) {
 		if r.State != c.state || r.Round != c.round || r.Charged != c.charged || r.Uncharged != c.uncharged ||
 			r.Outcome != c.outcome || r.Reason != c.reason || len(r.Attempts) != len(c.attempts) {
 			return fmt.Errorf("contact %s is %+v, want %+v", r.Contact.ID, r, *c)
+		}
+		if !r.Contact.Same(c.contact) {
+			return fmt.Errorf("contact %s has the row %+v, want %+v", r.Contact.ID, r.Contact, c.contact)
 		}
 		if c.state == campaign.Waiting && c.far != r.Due.After(time.Now()) {
 			return fmt.Errorf("contact %s is due %s, want later: %v", r.Contact.ID, r.Due, c.far)

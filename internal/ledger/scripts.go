@@ -46,7 +46,7 @@ var (
 type scripts struct {
 	create, add, hold, end, claim, placed, release, seen, settle, resolve, cancel *redis.Script
 
-	retry, stop, erase *redis.Script
+	retry, stop, erase, update, remove *redis.Script
 
 	due, wake, rest, note *redis.Script
 
@@ -61,6 +61,7 @@ func newScripts() scripts {
 		settle: load(settleSource), resolve: load(resolveSource), cancel: load(cancelSource),
 		due: load(dueSource), wake: load(wakeSource), rest: load(restSource), note: load(noteSource),
 		retry: load(retrySource), stop: load(stopSource), erase: load(eraseSource),
+		update: load(updateSource), remove: load(removeSource),
 		beat: loadRedisScript(beatSource), notice: loadRedisScript(noticeSource), agree: loadRedisScript(agreeSource), approve: loadRedisScript(approveSource), adopt: load(adoptSource),
 	}
 }

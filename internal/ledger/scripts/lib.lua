@@ -34,10 +34,19 @@ local function because(ck, xk, reason)
   end
 end
 
--- move changes a contact's state and the campaign's counts together.
+-- move changes a contact's state and the campaign's counts together. What a list has changed during a call holds from its
+-- end on, in a round of its own: nothing that was decided by the row as it was is dialled.
 local function move(ck, xk, to)
   local from = redis.call('HGET', xk, 's')
   if from ~= to then
+    if from ~= 'waiting' and (to == 'waiting' or to == 'done') then
+      local changed = redis.call('HGET', xk, 'nc')
+      if changed then
+        redis.call('HSET', xk, 'c', changed)
+        redis.call('HDEL', xk, 'nc')
+        if to == 'waiting' then redis.call('HINCRBY', xk, 'r', 1) end
+      end
+    end
     if bucket(from) ~= bucket(to) then
       redis.call('HINCRBY', ck, bucket(from), -1)
       redis.call('HINCRBY', ck, bucket(to), 1)
@@ -75,4 +84,14 @@ end
 local function event(ek, kind, contact, a, text)
   redis.call('XADD', ek, 'MAXLEN', '~', '10000', '*', 'kind', kind, 'contact', contact,
     'attempt', a and int(a.n) or '', 'line', a and a.l or '', 'text', text or '')
+end
+
+-- now_of is a contact's row (JSON) as it is, or as it will be once its call has ended.
+local function now_of(xk)
+  local c = redis.call('HMGET', xk, 'nc', 'c')
+  return c[1] or c[2]
+end
+
+local function number_of(xk)
+  return cjson.decode(now_of(xk)).n[1]
 end
