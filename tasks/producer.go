@@ -2,6 +2,7 @@ package tasks
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -50,12 +51,20 @@ func (p *Producer) sync(ctx context.Context) {
 // Tally counts what an import did.
 type Tally struct {
 	Added      int                     `json:"added"`      // new in the campaign, to be called
-	Known      int                     `json:"known"`      // this row was imported before
-	Duplicates int                     `json:"duplicates"` // another row has this number or id
-	Suppressed int                     `json:"suppressed"` // on the do-not-call list
+	Known      int                     `json:"known"`      // imported before, and as it was
+	Duplicates int                     `json:"duplicates"` // another contact has this number
+	Suppressed int                     `json:"suppressed"` // on the do-not-call list, or the list itself says not to call
 	Held       int                     `json:"held"`       // of those added: not called now, by Reasons
 	Rejected   int                     `json:"-"`          // cannot be called; only Intake.Stream counts them
 	Reasons    map[campaign.Reason]int `json:"-"`
+
+	OtherNumber int `json:"other_number"` // the contact of this id has another number, and keeps it
+	SharedID    int `json:"shared_id"`    // of those added or known: got an id of their own, since others of the list have the same one
+	Changed     int `json:"changed"`      // has the list's row now
+	Later       int `json:"later"`        // is being called, and changes or ends after that
+	Reopened    int `json:"reopened"`     // was done, and is called again
+	Closed      int `json:"closed"`       // is done, and stays so, though its row has changed
+	Removed     int `json:"removed"`      // in no list any more: not called
 }
 
 // Contacts is a stream of contacts; Next returns io.EOF at its end. *contactlist.Reader is one once its rejected rows
@@ -67,33 +76,38 @@ type Contacts interface {
 // batchSize is how many contacts one ledger script adds. Redis serves nobody else meanwhile (about 5 ms).
 const batchSize = 256
 
-// Import adds a stream of contacts to a campaign that has been created, and enqueues their calls in the stream's order. On
-// an error it says how far it got: the Tally counts what is stored; running the same import again goes on from there.
-// progress may be nil.
+// Import adds a stream of contacts to a campaign that has been created, and enqueues their calls in the stream's order. Those
+// that are in it already stay as they are. On an error it says how far it got: the Tally counts what is stored; running the
+// same import again goes on from there. progress may be nil.
 func (p *Producer) Import(ctx context.Context, rules campaign.Rules, contacts Contacts, progress func(Tally)) (Tally, error) {
+	return p.ImportAgain(ctx, rules, contacts, Again{}, progress)
+}
+
+// ImportAgain is Import, and says what becomes of contacts that are in the campaign already.
+func (p *Producer) ImportAgain(ctx context.Context, rules campaign.Rules, contacts Contacts, again Again, progress func(Tally)) (Tally, error) {
 	total := Tally{Reasons: map[campaign.Reason]int{}}
 	p.sync(ctx)
 	idKey, err := p.ledger.IDKey(ctx)
 	if err != nil {
 		return total, err
 	}
+	token := rand.Text()
 	// Three stages, each in order: read and judge, store the rows, enqueue the tasks.
 	g, gctx := errgroup.WithContext(ctx)
-	unwanted := &willing{contacts: contacts}
 	read := make(chan []ledger.Entry, 1)
 	stored := make(chan storedBatch, 1)
 	g.Go(func() error {
 		defer close(read)
-		return p.read(gctx, rules, unwanted, read)
+		return p.read(gctx, rules, contacts, read)
 	})
 	g.Go(func() error {
 		defer close(stored)
 		for entries := range read {
-			added, err := p.ledger.Add(gctx, rules.Name, idKey, entries)
+			batch, err := p.store(gctx, rules.Name, idKey, token, entries, again)
 			if err != nil {
 				return err
 			}
-			if err := send(gctx, stored, storedBatch{entries, added}); err != nil {
+			if err := send(gctx, stored, batch); err != nil {
 				return err
 			}
 		}
@@ -107,6 +121,7 @@ func (p *Producer) Import(ctx context.Context, rules campaign.Rules, contacts Co
 			for i, a := range b.added {
 				total.count(a.Code, b.entries[i].Reason)
 			}
+			total.SharedID += b.shared
 			if progress != nil {
 				progress(total)
 			}
@@ -114,29 +129,13 @@ func (p *Producer) Import(ctx context.Context, rules campaign.Rules, contacts Co
 		return nil
 	})
 	err = g.Wait()
-	total.Suppressed += unwanted.left
 	return total, err
-}
-
-// willing leaves out the contacts that the list itself says not to call, and counts them.
-type willing struct {
-	contacts Contacts
-	left     int
-}
-
-func (w *willing) Next() (campaign.Contact, error) {
-	for {
-		c, err := w.contacts.Next()
-		if err != nil || c.DoNotCall == "" {
-			return c, err
-		}
-		w.left++
-	}
 }
 
 type storedBatch struct {
 	entries []ledger.Entry
 	added   []ledger.Added
+	shared  int // of the entries got an id of their own
 }
 
 func send[T any](ctx context.Context, to chan<- T, v T) error {
@@ -161,7 +160,7 @@ func (p *Producer) read(ctx context.Context, rules campaign.Rules, contacts Cont
 			if err != nil {
 				return err
 			}
-			entries = append(entries, ledger.Entry{Contact: c, Due: now, Reason: rules.HeldBy(c, now)})
+			entries = append(entries, ledger.Entry{Contact: c, Due: later(now, c.NotBefore), Reason: rules.HeldBy(c, now)})
 		}
 		if len(entries) == 0 {
 			return nil
@@ -200,58 +199,7 @@ func (p *Producer) enqueueBatch(ctx context.Context, rules campaign.Rules, b sto
 
 // Preview counts what Import would do, and stores nothing.
 func (p *Producer) Preview(ctx context.Context, rules campaign.Rules, contacts Contacts) (Tally, error) {
-	t := Tally{Reasons: map[campaign.Reason]int{}}
-	p.sync(ctx)
-	idKey, err := p.ledger.IDKey(ctx)
-	if err != nil {
-		return t, err
-	}
-	unwanted := &willing{contacts: contacts}
-	listed := map[string]bool{} // ids and numbers of this list
-	for last := false; !last; {
-		var batch []ledger.Entry
-		for len(batch) < batchSize && !last {
-			c, err := unwanted.Next()
-			if last = errors.Is(err, io.EOF); last {
-				break
-			}
-			if err != nil {
-				return t, err
-			}
-			if listed[c.ID] || listed[c.Number()] {
-				t.Duplicates++
-				continue
-			}
-			listed[c.ID], listed[c.Number()] = true, true
-			batch = append(batch, ledger.Entry{Contact: c, Reason: rules.HeldBy(c, p.now())})
-		}
-		codes, err := p.ledger.Check(ctx, rules.Name, idKey, batch)
-		if err != nil {
-			return t, err
-		}
-		for i, code := range codes {
-			t.count(code, batch[i].Reason)
-		}
-	}
-	t.Suppressed += unwanted.left
-	return t, nil
-}
-
-func (t *Tally) count(code ledger.AddCode, held campaign.Reason) {
-	switch code {
-	case ledger.Fresh:
-		t.Added++
-		if held != "" {
-			t.Held++
-			t.Reasons[held]++
-		}
-	case ledger.Known:
-		t.Known++
-	case ledger.Duplicate:
-		t.Duplicates++
-	case ledger.Suppressed:
-		t.Suppressed++
-	}
+	return p.PreviewAgain(ctx, rules, contacts, Again{})
 }
 
 // enqueue enqueues a contact's round for when it is due and the rules allow the call. Repeating it changes nothing.
