@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/dial"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 )
 
@@ -121,7 +122,7 @@ func TestLivingList(t *testing.T) {
 	}
 
 	// After its call the one who was live has the new number, in a round of its own.
-	if _, err := NewBook(b.ledger, b.producer).Settle(t.Context(), live,
+	if _, err := dial.NewBook(b.ledger, b.producer, time.Now).Settle(t.Context(), live,
 		campaign.Verdict{Ended: true, Outcome: campaign.Busy, Charged: true, Rang: true}, campaign.Seen{}); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +176,7 @@ func TestRemoveMissing(t *testing.T) {
 		t.Errorf("a missing one is %+v", r)
 	}
 	// The one who was live ends after its call.
-	if _, err := NewBook(b.ledger, b.producer).Settle(t.Context(), live,
+	if _, err := dial.NewBook(b.ledger, b.producer, time.Now).Settle(t.Context(), live,
 		campaign.Verdict{Ended: true, Outcome: campaign.Busy, Charged: true, Rang: true}, campaign.Seen{}); err != nil {
 		t.Fatal(err)
 	}
