@@ -94,7 +94,7 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 		Worker: name, Lines: lines, MaxLines: set.MaxLines, PollInterval: scaled(set.PollInterval), CoolDown: scaled(set.CoolDown),
 		Lease:         max(scaled(15*time.Second), time.Second), // a shorter one lapses whenever the machine is busy
 		SettleUnknown: scaled(15 * time.Second), PresenceEvery: scaled(15 * time.Second), LogLag: scaled(45 * time.Second),
-		OnWait: counts.LineWait, OnSettled: counts.Settled, Now: clock.Now, BlockLimit: scaled(10 * time.Minute),
+		OnWait: counts.LineWait, OnSettled: counts.Settled, Now: clock.Now, BlockLimit: scaled(10 * time.Minute), MaxCoolDown: scaled(time.Hour),
 		RecordSlack: max(scaled(30*time.Second), 1500*time.Millisecond), // the Date header has whole seconds
 	})
 	dialer := dial.New(dial.Config{
