@@ -2,39 +2,30 @@ package line
 
 import (
 	"context"
-	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ringqueue/ringqueue/campaign"
 )
 
-// Held lists the attempts that lines are occupied or blocked by, in two round trips.
+// abandoned is for how long no worker asks for a line until nobody is taken to find out about its attempts any more.
+const abandoned = 10 * time.Minute
+
+// Held lists the attempts that lines have: those that occupy or block one, and those that are being found out about although
+// their lines are free of them.
 func Held(ctx context.Context, rdb redis.UniversalClient) ([]campaign.Ref, error) {
-	numbers, err := rdb.SMembers(ctx, keyLines).Result()
+	lines, err := List(ctx, rdb)
 	if err != nil {
-		return nil, fmt.Errorf("list lines: %w", err)
-	}
-	if len(numbers) == 0 {
-		return nil, nil
-	}
-	cmds := make([]*redis.SliceCmd, len(numbers))
-	if _, err := rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, n := range numbers {
-			cmds[i] = p.HMGet(ctx, keyLine(n), "state", "token", "campaign", "contact")
-		}
-		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("read lines: %w", err)
+		return nil, err
 	}
 	var held []campaign.Ref
-	for _, cmd := range cmds {
-		text := make([]string, 4)
-		for i, v := range cmd.Val() {
-			text[i], _ = v.(string)
+	for _, l := range lines {
+		if (l.State == Occupied || l.State == Blocked) && l.token != "" {
+			held = append(held, campaign.Ref{Token: l.token, Campaign: l.Campaign, Contact: l.Contact})
 		}
-		if s := State(text[0]); (s == Occupied || s == Blocked) && text[1] != "" {
-			held = append(held, campaign.Ref{Token: text[1], Campaign: text[2], Contact: text[3]})
+		if l.unasked < abandoned {
+			held = append(held, l.Confirming...)
 		}
 	}
 	return held, nil

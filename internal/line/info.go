@@ -34,7 +34,8 @@ type Info struct {
 
 	Confirming []campaign.Ref // attempts that are being found out about, although the line is free of them
 
-	token string
+	token   string
+	unasked time.Duration // since a worker last asked for it
 }
 
 // redisTime is Redis's time where the lines are; a cluster's client may ask another of its processes.
@@ -82,6 +83,7 @@ func infoOf(number string, h map[string]string, now time.Time) Info {
 		Campaign: h["campaign"], Contact: h["contact"], Since: at(h["since"]), Note: h["note"], Seen: at(h["seen"]), Agreed: h["agreed"],
 		Paused: at(h["paused"]), Reached: at(h["reached"]), Placed: at(h["placed"]), token: h["token"],
 	}
+	l.unasked = now.Sub(l.Seen)
 	l.Fails, _ = strconv.Atoi(h["fails"])
 	for field, value := range h {
 		if token, ok := strings.CutPrefix(field, fieldConfirming("")); ok {
@@ -119,34 +121,4 @@ func (l *Info) note(why string) {
 // failing says in words that a line's phone fails again and again.
 func failing(times int, until time.Time) string {
 	return fmt.Sprintf("its phone has failed %d times in a row; rests until %s", times, until.UTC().Format("15:04 UTC"))
-}
-
-// abandoned is for how long no worker asks for a line until nobody is taken to find out about its attempts any more.
-const abandoned = 10 * time.Minute
-
-// Tracked says of each attempt whether its line's record has it: as the one that occupies the line, or as one that is being found out
-// about without it.
-func Tracked(ctx context.Context, rdb redis.UniversalClient, attempts []campaign.Attempt, now time.Time) ([]bool, error) {
-	cmds := make([]*redis.SliceCmd, len(attempts))
-	if _, err := rdb.Pipelined(ctx, func(p redis.Pipeliner) error {
-		for i, a := range attempts {
-			cmds[i] = p.HMGet(ctx, keyLine(a.LineNumber), "token", "state", fieldConfirming(a.Token), "seen")
-		}
-		return nil
-	}); err != nil {
-		return nil, fmt.Errorf("read lines: %w", err)
-	}
-	tracked := make([]bool, len(attempts))
-	for i, cmd := range cmds {
-		v, err := cmd.Result()
-		if err != nil {
-			return nil, fmt.Errorf("read lines: %w", err)
-		}
-		state, _ := v[1].(string)
-		seen, _ := v[3].(string)
-		has := v[0] == attempts[i].Token && (State(state) == Occupied || State(state) == Blocked)
-		confirms := v[2] != nil && now.Sub(at(seen)) < abandoned
-		tracked[i] = has || confirms
-	}
-	return tracked, nil
 }
