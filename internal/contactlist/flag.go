@@ -44,17 +44,23 @@ func (f flagColumn) says(cell string) verdict {
 	yes, no := words().yes[value], words().no[value]
 	switch {
 	case yes && !no:
-		if f.consent {
+		if f.consent || f.wrong {
 			return allowed
 		}
 		return refused
 	case no && !yes:
-		if f.consent && (value != "-" && value != "–" && value != "—" && value != "null") {
+		if (f.consent || f.wrong) && (value != "-" && value != "–" && value != "—" && value != "null") {
 			return refused
 		}
 		return allowed
 	}
 	folded := fold(value)
+	if f.wrong {
+		if words().cell.classes(folded)&isDead != 0 {
+			return refused
+		}
+		return allowed
+	}
 	if folded != "" && saysNo(folded) {
 		return refused
 	}
@@ -92,34 +98,35 @@ func saysDead(folded string) bool {
 // longestRemark is how much of a remark is looked at.
 const longestRemark = 2000
 
-// remark reads a status, a tag or a note: whether one of its parts is a wish not to be called. It returns the part.
-func remark(cell string) (part string, dead bool) {
+// remark reads a status, a tag or a note: whether one of its parts is a wish not to be called (flawStop), or says that the person is
+// dead (flawGone) or that the number is wrong (flawDead). ofPhone says that the column speaks of the phone. It returns the part.
+func remark(cell string, ofPhone bool) (part string, why flaw) {
 	if len(cell) < 2 {
-		return "", false
+		return "", flawNone
 	}
 	if len(cell) > longestRemark {
 		cell = cell[:longestRemark]
 	}
 	for one := range strings.FieldsFuncSeq(cell, func(r rune) bool { return strings.ContainsRune(",;|:/.!\n\r()[]*–—", r) }) {
 		folded := fold(one)
-		if folded == "" || aboutMail(folded) {
-			continue
-		}
-		if saysNo(folded) && !vague(folded) {
-			return strings.TrimSpace(one), false
-		}
-		if saysDead(folded) && folded != "late" && folded != "morto" && folded != "rip" {
-			return strings.TrimSpace(one), true
+		switch {
+		case folded == "":
+		case among("wrong", folded), ofPhone && words().cell.classes(folded)&isDead != 0:
+			return strings.TrimSpace(one), flawDead
+		case among("stop", folded) && !vague(folded), !aboutMail(folded) && saysNo(folded) && !vague(folded):
+			return strings.TrimSpace(one), flawStop
+		case !aboutMail(folded) && saysDead(folded) && folded != "late" && folded != "morto" && folded != "rip":
+			return strings.TrimSpace(one), flawGone
 		}
 	}
-	return "", false
+	return "", flawNone
 }
 
 // vague lists words that, in a remark, may be about something else than calls.
 func vague(folded string) bool {
 	switch folded {
 	case "stop", "block", "suppress", "revoked", "objection", "objected", "widerspruch", "sperre", "abbestellt", "opposition", "oposicion",
-		"opposizione", "sprzeciw", "rezygnacja", "bezwaar", "拒否", "停止", "配信停止", "unsubscribe", "unsubscribed", "widerruf", "rezervert":
+		"opposizione", "sprzeciw", "rezygnacja", "bezwaar", "baja", "拒否", "停止", "配信停止", "unsubscribe", "unsubscribed", "widerruf", "rezervert":
 		return true
 	}
 	return false

@@ -72,7 +72,8 @@ type phoneColumn struct {
 	label     int
 	area      int
 	extension []int
-	said      bool // by the list's owner: what the header says does not matter
+	notes     []int // remarks about this phone
+	said      bool  // by the list's owner: what the header says does not matter
 }
 
 // leftOut is a column that has phones, if it is not empty, which are nobody's to call.
@@ -87,6 +88,7 @@ type flagColumn struct {
 	consent bool // yes allows calls
 	date    bool // a date is a yes
 	gone    bool // of whether the person is dead
+	wrong   bool // of whether the phone is right: no says that it is not
 }
 
 func noColumns() columns {
@@ -152,7 +154,7 @@ func detect(header []string, all bool, certain, numbers func(column int) bool) c
 	folded := make([]string, len(header))
 	classes := make([]class, len(header))
 	areas := map[int]bool{}
-	var labels, extensions []int
+	var labels, extensions, notes []int
 	for i, h := range header {
 		folded[i] = fold(h)
 		f := folded[i]
@@ -177,10 +179,14 @@ func detect(header []string, all bool, certain, numbers func(column int) bool) c
 			c.zone = i
 		case among("consent", f):
 			c.flags = append(c.flags, flagColumn{index: i, consent: true})
-		case among("status", f):
+		case among("valid", f) && !numbers(i):
+			c.flags = append(c.flags, flagColumn{index: i, wrong: true})
+		case statusWord(f) && !numbers(i) && k&isStop == 0:
 			c.remarks = append(c.remarks, i)
 			if k&isLabel != 0 {
 				labels = append(labels, i)
+			} else if k&isPhone != 0 {
+				notes = append(notes, i)
 			}
 		case k&(isStop|isGone) != 0 && k&isUnknown == 0 && !numbers(i), k&isStop != 0 && !numbers(i):
 			if flag, ok := flagOf(f, i); ok {
@@ -204,6 +210,13 @@ func detect(header []string, all bool, certain, numbers func(column int) bool) c
 		}
 	}
 	c.beside(header, classes, areas, labels, extensions)
+	for _, n := range notes {
+		for i := range c.phones {
+			if stem(withoutStatus(header[n]), 0) == stem(header[c.phones[i].index], 0) {
+				c.phones[i].notes = append(c.phones[i].notes, n)
+			}
+		}
+	}
 	taken := func(i int) bool {
 		return i == c.zone || slices.Contains(c.countries, i) || slices.Contains(c.dial, i) || c.isPhone(i)
 	}
@@ -219,6 +232,25 @@ func detect(header []string, all bool, certain, numbers func(column int) bool) c
 	c.id = best("id", -1)
 	c.names = names(folded, best)
 	return c
+}
+
+// statusWord reports whether a header, or a word of it, is one of a status, a tag or a note.
+func statusWord(folded string) bool {
+	if among("status", folded) {
+		return true
+	}
+	for token := range strings.FieldsSeq(folded) {
+		if among("status", token) && !among("label", token) {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutStatus is a header without its words for a status or a note, digits kept.
+func withoutStatus(header string) string {
+	return strings.Join(slices.DeleteFunc(strings.FieldsFunc(header, func(r rune) bool { return strings.ContainsRune(" _-:()", r) }),
+		func(word string) bool { return among("status", fold(word)) }), " ")
 }
 
 // beside finds the columns that say more of a column of phones: its label, its area code, its extension.
@@ -262,6 +294,21 @@ func (c *columns) beside(header []string, classes []class, areas map[int]bool, l
 
 func (c *columns) isPhone(column int) bool {
 	return slices.ContainsFunc(c.phones, func(p phoneColumn) bool { return p.index == column })
+}
+
+// known reports whether a column has a role, or was left out.
+func (c *columns) known(column int) bool {
+	if c.isPhone(column) || slices.Contains(c.names, column) || slices.Contains(c.countries, column) || slices.Contains(c.dial, column) ||
+		slices.Contains(c.remarks, column) || column == c.id || column == c.zone || column == c.line {
+		return true
+	}
+	for _, p := range c.phones {
+		if p.label == column || p.area == column || slices.Contains(p.extension, column) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.leftOut, func(l leftOut) bool { return l.index == column }) ||
+		slices.ContainsFunc(c.flags, func(f flagColumn) bool { return f.index == column })
 }
 
 // persons are the different people of whom the headers of phones speak, such as customer and employee.

@@ -424,7 +424,7 @@ func split(s string) ([]string, flaw) {
 			width = 1
 		case c == ':' && strings.HasPrefix(s[i:], ":::"): // Google Contacts
 			width = 3
-		case c == '/' && (digits >= shortest || digits == 0 && countDigits(s[:i]) >= shortest):
+		case c == '/' && (digits >= enough(s[begin:i], i+1 < len(s) && s[i+1] == ' ') || digits == 0 && countDigits(s[:i]) >= shortest):
 			width = 1
 		case c == ' ' || c == '\t':
 			width = conjunction(s[i:])
@@ -452,6 +452,15 @@ func split(s string) ([]string, flaw) {
 		}
 	}
 	return parts, flawNone
+}
+
+// enough is how many digits before a slash are a whole number. With a country code they may be an area's: +49 (0)5021/12345.
+func enough(before string, apart bool) int {
+	before = strings.TrimLeft(before, " (")
+	if !apart && (strings.HasPrefix(before, "+") || strings.HasPrefix(before, "00")) {
+		return 10
+	}
+	return shortest
 }
 
 // conjunction is the length of a word such as " or " at the beginning of s, with its blanks, or 0.

@@ -53,8 +53,9 @@ type Reader struct {
 
 	header  []string
 	columns columns
-	begins  int   // line of the first row behind the header, or of the first row
-	dropped []int // columns of an earlier rejects file, ascending
+	begins  int          // line of the first row behind the header, or of the first row
+	ofPhone map[int]bool // of columns.remarks: those that speak of the phone
+	dropped []int        // columns of an earlier rejects file, ascending
 	same    []string
 
 	numbering *numbering
@@ -442,7 +443,19 @@ func (r *Reader) phone(p *phoneColumn, cells []string, in region, badCountry str
 			return found, why
 		}
 	}
+	for _, note := range p.notes {
+		if all {
+			break
+		}
+		c := words().cell.classes(fold(cell(cells, note)))
+		if why := flawOf(c & (isOther | isFax | isDead)); why != flawNone {
+			return found, why
+		}
+	}
 	for _, e := range p.extension {
+		if strings.Trim(cell(cells, e), " 0") == "" {
+			continue
+		}
 		if digits := countDigits(tidy(cell(cells, e))); digits > 0 && digits < shortest {
 			return found, flawExtension
 		}
@@ -522,6 +535,9 @@ func (r *Reader) wish(cells []string, c *campaign.Contact) string {
 		text := cell(cells, f.index)
 		switch f.says(text) {
 		case refused:
+			if f.wrong {
+				return fmt.Sprintf("%s is %q: the number is not the person's", short(r.header[f.index]), short(strings.TrimSpace(text)))
+			}
 			if f.gone {
 				return short(r.header[f.index]) + " says that the person is dead"
 			}
@@ -531,11 +547,12 @@ func (r *Reader) wish(cells []string, c *campaign.Contact) string {
 		}
 	}
 	for _, i := range r.columns.remarks {
-		part, dead := remark(cell(cells, i))
-		if dead {
-			return fmt.Sprintf("%s says that the person is dead", short(r.header[i]))
-		}
-		if part != "" {
+		switch part, why := remark(cell(cells, i), r.ofPhone[i]); why {
+		case flawGone:
+			return short(r.header[i]) + " says that the person is dead"
+		case flawDead:
+			return fmt.Sprintf("%s says %q: the number is not the person's", short(r.header[i]), short(part))
+		case flawStop:
 			c.DoNotCall = fmt.Sprintf("%s says %q", short(r.header[i]), short(part))
 		}
 	}

@@ -81,6 +81,15 @@ func (r *Reader) mapColumns(sampled []record) error {
 	if !named && len(r.columns.phones) > 1 && r.options.Columns[string(Phone)] == "" && !r.options.DoNotCall {
 		return fmt.Errorf("it has no header, and phones in %s: say which with --column phone=%s", r.phoneNames(" and "), r.header[r.columns.phones[0].index])
 	}
+	r.ofPhone = map[int]bool{}
+	for _, i := range r.columns.remarks {
+		r.ofPhone[i] = headerClasses(r.header[i])&isPhone != 0
+	}
+	for i := range r.header {
+		if named && !r.columns.known(i) && certain(i) && !among("id", fold(r.header[i])) {
+			r.columns.leftOut = append(r.columns.leftOut, leftOut{i, "not known by its header to be the person's own"})
+		}
+	}
 	if len(r.columns.phones) > 0 {
 		return nil
 	}
