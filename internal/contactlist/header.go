@@ -177,7 +177,7 @@ func detect(header []string, all bool, certain, numbers func(column int) bool) c
 			areas[i] = true
 		case c.zone < 0 && among("timezone", f):
 			c.zone = i
-		case among("consent", f):
+		case among("consent", f) && !numbers(i), permits(f) && k&(isStop|isGone) == 0 && !numbers(i):
 			c.flags = append(c.flags, flagColumn{index: i, consent: true})
 		case among("valid", f) && !numbers(i):
 			c.flags = append(c.flags, flagColumn{index: i, wrong: true})
@@ -209,7 +209,7 @@ func detect(header []string, all bool, certain, numbers func(column int) bool) c
 			}
 		}
 	}
-	c.beside(header, classes, areas, labels, extensions)
+	c.beside(header, classes, areas, labels, extensions, numbers)
 	for _, n := range notes {
 		for i := range c.phones {
 			if stem(withoutStatus(header[n]), 0) == stem(header[c.phones[i].index], 0) {
@@ -234,6 +234,17 @@ func detect(header []string, all bool, certain, numbers func(column int) bool) c
 	return c
 }
 
+// permits reports whether a header speaks of calls and of a consent to them.
+func permits(folded string) bool {
+	calls, consent, other := false, false, false
+	for token := range strings.FieldsSeq(folded) {
+		calls = calls || among("call", token)
+		other = other || among("mail", token)
+		consent = consent || among("permit", token)
+	}
+	return calls && consent && !other
+}
+
 // statusWord reports whether a header, or a word of it, is one of a status, a tag or a note.
 func statusWord(folded string) bool {
 	if among("status", folded) {
@@ -254,7 +265,7 @@ func withoutStatus(header string) string {
 }
 
 // beside finds the columns that say more of a column of phones: its label, its area code, its extension.
-func (c *columns) beside(header []string, classes []class, areas map[int]bool, labels, extensions []int) {
+func (c *columns) beside(header []string, classes []class, areas map[int]bool, labels, extensions []int, numbers func(int) bool) {
 	for i := range c.phones {
 		p := &c.phones[i]
 		if areas[p.index-1] {
@@ -276,6 +287,9 @@ func (c *columns) beside(header []string, classes []class, areas map[int]bool, l
 					belongs = append(belongs, i)
 				}
 			}
+		}
+		if belongs == nil && e > 0 && numbers(e-1) && !c.isPhone(e-1) {
+			continue // of a phone that is not called
 		}
 		if belongs == nil {
 			for i := range c.phones {

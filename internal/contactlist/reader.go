@@ -65,8 +65,9 @@ type Reader struct {
 	hash      hash.Hash
 	err       error // what ended the list
 
-	numbers  []string // scratch
-	unread   string   // what Unread returns
+	numbers  []string        // scratch
+	refused  map[string]bool // numbers that some row of the list says not to call
+	unread   string          // what Unread returns
 	leftOut  []LeftOut
 	above    int // lines left out above the header
 	repeated int // headers in the midst of the list
@@ -418,10 +419,26 @@ func (r *Reader) contact(line int, cells []string) (campaign.Contact, error) {
 	if reason := r.wish(cells, &c); reason != "" {
 		return reject(reason)
 	}
+	r.elsewhere(&c)
 	if reason := r.asked(cells, &c); reason != "" {
 		return reject(reason)
 	}
 	return c, nil
+}
+
+const elsewhereSays = "another row with this number says so"
+
+// elsewhere takes away the numbers that another row of the list says not to call.
+func (r *Reader) elsewhere(c *campaign.Contact) {
+	if c.DoNotCall != "" || len(r.refused) == 0 || !slices.ContainsFunc(c.Numbers, func(n string) bool { return r.refused[n] }) {
+		return
+	}
+	left := slices.DeleteFunc(slices.Clone(c.Numbers), func(n string) bool { return r.refused[n] })
+	if len(left) == 0 {
+		c.DoNotCall = elsewhereSays
+		return
+	}
+	c.Numbers = left
 }
 
 // phone adds the numbers of a phone's cell to those found before.

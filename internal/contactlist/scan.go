@@ -299,6 +299,7 @@ func (r *Reader) scan() error {
 	shown := make([]evidence, len(r.columns.phones))
 	labels := make([][2]int, len(r.columns.phones)) // known and other ones
 	hasPhones := make([]bool, len(r.columns.leftOut))
+	wishes := false
 	for {
 		rec, err := rows.next()
 		if errors.Is(err, io.EOF) {
@@ -323,6 +324,7 @@ func (r *Reader) scan() error {
 		if err := r.scanFlags(rec.line, cells); err != nil {
 			return err
 		}
+		wishes = wishes || r.mayWish(cells)
 		for i, l := range r.columns.leftOut {
 			hasPhones[i] = hasPhones[i] || countDigits(cell(cells, l.index)) >= 6
 		}
@@ -365,6 +367,11 @@ func (r *Reader) scan() error {
 		p := &r.columns.phones[i]
 		if p.label >= 0 && headerClasses(r.header[p.label])&isPhone == 0 && labels[i][0] <= labels[i][1] {
 			p.label = -1 // a column of another kind, such as of customers
+		}
+	}
+	if wishes {
+		if err := r.collect(); err != nil {
+			return err
 		}
 	}
 	for i, l := range r.columns.leftOut {
@@ -455,6 +462,62 @@ func (r *Reader) headerAgain(line int, cells []string) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// mayWish reports whether a row may say that somebody is not to be called.
+func (r *Reader) mayWish(cells []string) bool {
+	if r.options.DoNotCall {
+		return false
+	}
+	for _, f := range r.columns.flags {
+		if text := cell(cells, f.index); text != "" && f.says(text) == refused {
+			return true
+		}
+	}
+	for _, i := range r.columns.remarks {
+		if _, why := remark(cell(cells, i), false); why == flawStop {
+			return true
+		}
+	}
+	for _, p := range r.columns.phones {
+		if strings.ContainsFunc(cell(cells, p.index), unicode.IsLetter) || p.label >= 0 && labelClasses(cell(cells, p.label))&isStop != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// collect reads the rows that say that somebody is not to be called, for their numbers: another row may have them without saying so.
+func (r *Reader) collect() error {
+	rows, err := r.file.rows()
+	if err != nil {
+		return err
+	}
+	if closer, ok := rows.(io.Closer); ok {
+		defer closer.Close() //nolint:errcheck // only read
+	}
+	r.refused = map[string]bool{}
+	for {
+		rec, err := rows.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if rec.line < r.begins || rec.flaw != "" {
+			continue
+		}
+		cells := r.keep(rec.cells)
+		if !r.mayWish(cells) {
+			continue
+		}
+		if c, err := r.contact(rec.line, cells); err == nil && c.DoNotCall != "" && c.DoNotCall != elsewhereSays {
+			for _, number := range c.Numbers {
+				r.refused[strings.Clone(number)] = true
+			}
+		}
+	}
 }
 
 // scanFlags refuses a list with a wish not to be called that is not understood.

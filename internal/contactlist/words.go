@@ -53,7 +53,7 @@ var words = sync.OnceValue(func() *vocabulary {
 	v := &vocabulary{lists: map[string][]string{}, sets: map[string]map[string]bool{}}
 	for _, file := range []string{
 		"fullname", "firstname", "lastname", "id", "timezone", "country", "dialcode", "areacode", "status", "total",
-		"priority", "line", "notbefore", "notafter", "number", "stop", "mail", "call", "consent", "gone", "label", "or", "self", "wrong", "valid",
+		"priority", "line", "notbefore", "notafter", "number", "stop", "mail", "call", "consent", "gone", "label", "or", "self", "wrong", "valid", "permit",
 	} {
 		v.lists[file] = phrases(file, fold)
 		set := make(map[string]bool, len(v.lists[file]))
