@@ -214,12 +214,46 @@ func (w *world) within(d time.Duration, what string, met func() bool) {
 }
 
 // over waits until nobody waits for a call and nobody is on one.
+// Those for whom every agent's phone fails are kept for as long as that lasts: an operator's cancel ends them.
 func (w *world) over() {
 	w.t.Helper()
+	ctx := w.t.Context()
+	w.eventually("all are done but those for whom agents' phones fail", func() bool {
+		c, err := w.led.Campaign(ctx, w.rules.Name)
+		if err != nil || c.Counts.Live > 0 {
+			return false
+		}
+		if c.Counts.Waiting == 0 {
+			return true
+		}
+		kept := 0
+		err = w.led.Each(ctx, w.rules.Name, func(r ledger.Record) error {
+			if r.State == campaign.Waiting && failedOnly(r) {
+				kept++
+			}
+			return nil
+		})
+		return err == nil && kept == c.Counts.Waiting
+	})
+	if _, err := tasks.Cancel(ctx, w.rdb, w.rules.Name); err != nil {
+		w.t.Fatal(err)
+	}
 	w.eventually("the campaign is done", func() bool {
-		c, err := w.led.Campaign(w.t.Context(), w.rules.Name)
+		c, err := w.led.Campaign(ctx, w.rules.Name)
 		return err == nil && c.Counts.Waiting+c.Counts.Live == 0
 	})
+}
+
+// keptFor is after how many failures of agents' phones in a row, and nothing else, a contact is taken for one that is kept.
+const keptFor = 3
+
+func failedOnly(r ledger.Record) bool {
+	for _, a := range r.Attempts {
+		if a.EndedAt.IsZero() || a.Charged || a.Outcome != "" {
+			return false
+		}
+	}
+	return len(r.Attempts) >= keptFor
 }
 
 // lapse makes Asynq give the tasks of dead workers to others when the next worker starts. It does so by itself after one

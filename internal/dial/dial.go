@@ -240,7 +240,7 @@ type try struct {
 func (t *try) run(ctx context.Context) (<-chan struct{}, *PutOff, error) {
 	// Login and connection come first: they may take longer than a slot or a claim stays good.
 	if err := t.seat.Ready(ctx); err != nil {
-		t.seat.Vacate()
+		defer t.seat.Vacate() // once its extension waits
 		if ctx.Err() != nil {
 			return nil, nil, ctx.Err()
 		}
@@ -251,7 +251,7 @@ func (t *try) run(ctx context.Context) (<-chan struct{}, *PutOff, error) {
 	}
 	slot, err := t.seat.Reserve(ctx)
 	if err != nil {
-		t.seat.Vacate()
+		defer t.seat.Vacate()
 		if errors.Is(err, ratelimit.ErrSlow) {
 			t.tooLate()
 			return nil, nil, nil
