@@ -11,8 +11,12 @@ import (
 
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/cli"
+	"github.com/ringqueue/ringqueue/internal/dial"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/line"
+	"github.com/ringqueue/ringqueue/internal/redisclock"
 	"github.com/ringqueue/ringqueue/internal/show"
+	"github.com/ringqueue/ringqueue/tasks"
 )
 
 // shownLine is what `lines --json` prints.
@@ -36,8 +40,8 @@ type shownLine struct {
 func newLines() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "lines", Short: "Show what each line is doing, and give an agent a break", Args: cobra.NoArgs,
-		Example: "  campaign lines\n  campaign lines pause alice\n  campaign lines resume alice",
+		Use: "lines", Short: "Show what each line is doing, give an agent a break, free a blocked line", Args: cobra.NoArgs,
+		Example: "  campaign lines\n  campaign lines pause alice\n  campaign lines resume alice\n  campaign lines unblock alice",
 		RunE: onRedis(func(cmd *cobra.Command, rdb redis.UniversalClient, _ []string) error {
 			lines, err := line.List(cmd.Context(), rdb)
 			if err != nil {
@@ -73,8 +77,32 @@ func newLines() *cobra.Command {
 	cmd.AddCommand(
 		newLinesSet("pause NAME", "Give a line's agent a break; a call that is live goes on", "%s has a break; `campaign lines resume %[1]s` ends it\n", line.Pause),
 		newLinesSet("resume NAME", "End an agent's break", "%s is called again\n", line.Resume),
-		newLinesApprove())
+		newLinesApprove(), newLinesUnblock())
 	return cmd
+}
+
+func newLinesUnblock() *cobra.Command {
+	return &cobra.Command{
+		Use: "unblock NAME", Short: "Free a line of which nobody knows whether its call is over", Args: cobra.ExactArgs(1),
+		Long: "Free a line of which nobody knows whether its call is over, at once. Look at the agent's phone first: it rings again when a contact is due.\n" +
+			"What became of the call is left to you: see campaign unconfirmed. NAME is a line's name, TEAM/NAME, or its number.",
+		RunE: onRedis(func(cmd *cobra.Command, rdb redis.UniversalClient, args []string) error {
+			ctx := cmd.Context()
+			l, err := line.Find(ctx, rdb, args[0])
+			if err != nil {
+				return err
+			}
+			clock := redisclock.New(rdb)
+			if err := clock.Sync(ctx); err != nil {
+				return err
+			}
+			if err := line.Unblock(ctx, rdb, dial.NewBook(ledger.New(rdb), tasks.NewProducer(rdb), clock.Now), l); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "%s is free\n", l.Name)
+			return nil
+		}),
+	}
 }
 
 func newLinesSet(use, short, says string, set func(ctx context.Context, rdb redis.UniversalClient, number string) error) *cobra.Command {

@@ -1,6 +1,7 @@
 package line
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -96,7 +97,7 @@ func (o *owned) searchRecords(a campaign.Attempt, why string) (finding, bool) {
 		records = found
 		break
 	}
-	candidates := sessions(records)
+	candidates := oneOfTwo(sessions(records), a)
 	switch {
 	case len(candidates) == 0 && a.RingOutID == "":
 		return finding{absent: true}, true
@@ -106,11 +107,11 @@ func (o *owned) searchRecords(a campaign.Attempt, why string) (finding, bool) {
 		return finding{verdict: unconfirmed(fmt.Sprintf("%s; the call log has %d calls that it may be", why, len(candidates)))}, true
 	}
 	r := candidates[0]
-	if !certain(r, a) {
+	if !r.split && !certain(r.Record, a) {
 		return finding{verdict: unconfirmed(why + "; the call log has a call that it may be, at " +
 			r.StartedAt.UTC().Format("15:04:05 UTC"))}, true
 	}
-	v := campaign.Recorded(resultsOf(r, a))
+	v := campaign.Recorded(r.results(a))
 	if v.Outcome == campaign.Unconfirmed {
 		v.Detail = why + "; " + v.Detail
 	}
@@ -205,6 +206,60 @@ func sessions(records []ringout.Record) []ringout.Record {
 		}
 	}
 	return distinct
+}
+
+// session is a call by RingCentral's records.
+type session struct {
+	ringout.Record
+	split bool // the agent's leg stands in the records as a session of its own
+	agent string
+}
+
+// apartMost is how far apart the two sessions of one RingOut may begin: as long as an agent's phone may ring.
+const apartMost = 2 * time.Minute
+
+// oneOfTwo joins what are two sessions of one RingOut: one to the agent, and one, some seconds later, to the contact. The one that
+// names the contact gives the result; those to agents are no further calls to the contact, whosever half they are.
+func oneOfTwo(records []ringout.Record, a campaign.Attempt) []session {
+	var named, halves []ringout.Record
+	for _, r := range records {
+		if toAgent(r, a) {
+			halves = append(halves, r)
+		} else {
+			named = append(named, r)
+		}
+	}
+	if len(named) != 1 || !hasNumber(named[0], a.Number) {
+		named, halves = records, nil
+	}
+	list := make([]session, 0, len(named))
+	for _, r := range named {
+		list = append(list, session{Record: r})
+	}
+	for _, half := range halves {
+		apart := list[0].StartedAt.Sub(half.StartedAt)
+		from := !otherNumber(list[0].From, a.LineNumber) || ringout.SameNumber(list[0].From, half.From)
+		if from && list[0].RingOut() && !strings.EqualFold(list[0].Direction, "Inbound") && apart >= -time.Second && apart <= apartMost {
+			list[0].split, list[0].agent = true, half.Result
+		}
+	}
+	return list
+}
+
+// toAgent says whether a record is the agent's half of a RingOut that stands in the records as two sessions.
+func toAgent(r ringout.Record, a campaign.Attempt) bool {
+	return r.RingOut() && strings.EqualFold(r.Direction, "Inbound") && !hasNumber(r, a.Number) &&
+		(r.To == "" || ringout.SameNumber(r.To, a.LineNumber))
+}
+
+// results are the results of the agent's leg and of the contact's.
+func (s session) results(a campaign.Attempt) (agent, contact string) {
+	agent, contact = resultsOf(s.Record, a)
+	if s.split {
+		agent = cmp.Or(agent, s.agent)
+		contact = cmp.Or(contact, s.Result)
+	}
+	return agent, contact
 }
 
 // resultsOf finds the results of the agent's leg and of the contact's.

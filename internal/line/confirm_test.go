@@ -148,3 +148,50 @@ func TestCallOf(t *testing.T) {
 		})
 	}
 }
+
+// TestTwoSessionsOfOneCall: RingCentral may record a RingOut as one session to the agent and one to the contact.
+func TestTwoSessionsOfOneCall(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	half := ringout.Record{
+		SessionID: "1", Action: "RingOut Web", Direction: "Inbound", From: "+16505550100", StartedAt: at, Result: "Call connected",
+		Legs: []ringout.Leg{{Type: "RingOutWebToCaller", From: "+16505550100", Result: "Call connected"}},
+	}
+	named := ringout.Record{
+		SessionID: "2", Action: "RingOut Web", Direction: "Outbound", From: agentsNumber, To: contactsNumber, StartedAt: at.Add(8 * time.Second), Result: "Busy",
+	}
+	change := func(r ringout.Record, f func(*ringout.Record)) ringout.Record {
+		f(&r)
+		return r
+	}
+	other := change(half, func(r *ringout.Record) { r.SessionID, r.StartedAt = "3", at.Add(20*time.Second) })
+	tests := []struct {
+		name    string
+		records []ringout.Record
+		calls   int
+		contact string // the result, of one call
+	}{
+		{"both halves", []ringout.Record{half, named}, 1, "Busy"},
+		{"newest first", []ringout.Record{named, half}, 1, "Busy"},
+		{"another line's half beside them", []ringout.Record{other, named, half}, 1, "Busy"},
+		{"by the caller ID", []ringout.Record{half, change(named, func(r *ringout.Record) { r.From = half.From })}, 1, "Busy"},
+		{"the agent's half by its number", []ringout.Record{change(half, func(r *ringout.Record) { r.To = agentsNumber }), named}, 1, "Busy"},
+		{"two calls to the contact", []ringout.Record{named, change(named, func(r *ringout.Record) { r.SessionID, r.StartedAt = "4", at.Add(40*time.Second) })}, 2, ""},
+		{"a second call, and a half", []ringout.Record{half, named, change(named, func(r *ringout.Record) { r.SessionID, r.StartedAt = "4", at.Add(40*time.Second) })}, 3, ""},
+		{"a call to nobody knows whom", []ringout.Record{named, change(half, func(r *ringout.Record) { r.Direction = "Outbound" })}, 2, ""},
+		{"the agent's half alone", []ringout.Record{half}, 1, ""},
+		{"the contact's half alone: whose result is it?", []ringout.Record{named}, 1, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := oneOfTwo(sessions(tt.records), anAttempt())
+			if len(got) != tt.calls {
+				t.Fatalf("%d calls, want %d: %+v", len(got), tt.calls, got)
+			}
+			if _, contact := got[0].results(anAttempt()); tt.calls == 1 && contact != tt.contact {
+				t.Errorf("the contact's result is %q, want %q", contact, tt.contact)
+			}
+		})
+	}
+}
