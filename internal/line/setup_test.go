@@ -84,7 +84,7 @@ func newRoom(t *testing.T, rdb *redis.Client) *room {
 	}
 	r := &room{t: t, rdb: rdb, rules: campaign.Default("renewals"), quota: ratelimit.New(ratelimit.Config{Redis: rdb, Limits: limits})}
 	r.rules.LongestCall = 10 * time.Hour
-	r.book = &fakeBook{r: r, attempts: map[string]*campaign.Attempt{}, void: map[string]bool{}}
+	r.book = &fakeBook{r: r, now: time.Now, attempts: map[string]*campaign.Attempt{}, void: map[string]bool{}}
 	r.calls = &fakeCalls{legs: map[string]campaign.Legs{}, presence: "NoCall"}
 	return r
 }
@@ -208,7 +208,8 @@ func (r *room) leave(state State, ref campaign.Ref) {
 
 // fakeBook keeps attempts by token, as the ledger does: the first settlement stands, a void token is never claimed.
 type fakeBook struct {
-	r *room
+	r   *room
+	now func() time.Time // Redis's
 
 	mu       sync.Mutex
 	attempts map[string]*campaign.Attempt
@@ -248,7 +249,7 @@ func (b *fakeBook) claimFor(ref campaign.Ref, id string, l Line, number string) 
 	if b.void[ref.Token] || b.attempts[ref.Token] != nil {
 		b.r.t.Errorf("token %s of %s was claimed although it is void or claimed", ref.Token, ref.Contact)
 	}
-	now := time.Now()
+	now := b.now()
 	a := &campaign.Attempt{N: 1, Round: 1, Token: ref.Token, Line: l.Name, ClaimedAt: now, SendBy: now, RingOutID: id, LineNumber: l.Number, Number: number}
 	if id != "" {
 		a.PlacedAt = now
@@ -264,7 +265,7 @@ func (b *fakeBook) tryClaim(ref campaign.Ref) bool {
 	if b.void[ref.Token] {
 		return false
 	}
-	now := time.Now()
+	now := b.now()
 	b.attempts[ref.Token] = &campaign.Attempt{N: 1, Round: 1, Token: ref.Token, ClaimedAt: now, SendBy: now.Add(time.Hour)}
 	return true
 }
@@ -318,7 +319,7 @@ func (b *fakeBook) Placed(_ context.Context, ref campaign.Ref, id string) (campa
 	defer b.mu.Unlock()
 	a := b.attempts[ref.Token]
 	if a.RingOutID == "" || a.PlacedAt.IsZero() {
-		a.RingOutID, a.PlacedAt = id, time.Now()
+		a.RingOutID, a.PlacedAt = id, b.now()
 		if a.Outcome == campaign.Unconfirmed {
 			a.EndedAt, a.Outcome, a.Detail = time.Time{}, "", ""
 		}
@@ -341,7 +342,7 @@ func (b *fakeBook) Settle(_ context.Context, ref campaign.Ref, v campaign.Verdic
 	defer b.mu.Unlock()
 	a := b.attempts[ref.Token]
 	if a.EndedAt.IsZero() {
-		a.EndedAt, a.Outcome, a.Charged, a.LineFault, a.Detail, a.Seen = time.Now(), v.Outcome, v.Charged, v.LineFault, v.Detail, seen
+		a.EndedAt, a.Outcome, a.Charged, a.LineFault, a.Detail, a.Seen = b.now(), v.Outcome, v.Charged, v.LineFault, v.Detail, seen
 		b.event("settled", ref)
 	}
 	return *a, nil
@@ -366,6 +367,7 @@ type fakeCalls struct {
 	cancels  []string
 	looks    int
 	onCancel func(id string)
+	live     []ringout.ActiveCall // what presence lists, where it is not nil
 }
 
 func (c *fakeCalls) say(id string, l campaign.Legs) {
@@ -443,6 +445,10 @@ func (c *fakeCalls) Presence(context.Context) (ringout.Presence, error) {
 	defer c.mu.Unlock()
 	c.looks++
 	p := ringout.Presence{Telephony: c.presence}
+	if c.live != nil {
+		p.Calls = c.live
+		return p, nil
+	}
 	switch c.presence {
 	case "forbidden":
 		return ringout.Presence{}, ringout.ErrForbidden
