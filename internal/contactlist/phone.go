@@ -58,6 +58,9 @@ func flawOf(c class) flaw {
 // shortest is how many digits a cell's second number has at least. Below that it is an extension, or part of the first.
 const shortest = 7
 
+// longestCell is how many bytes a cell of phones may have.
+const longestCell = 2000
+
 // way is how the digits of a cell are to be read.
 type way struct {
 	region region
@@ -78,6 +81,9 @@ func (n *numbering) numbers(cell string, w way, found []string) ([]string, flaw)
 	s := tidy(cell)
 	if s == "" {
 		return found, flawNone
+	}
+	if len(s) > longestCell {
+		return found, flawLetters
 	}
 	if digits, written := scientific(s); written {
 		if digits == "" {
