@@ -79,7 +79,7 @@ func (in *Intake) Call(ctx context.Context, c Contact) (Answer, campaign.Reason,
 		return Queued, reason, nil
 	}
 	switch {
-	case t.Known+t.Duplicates > 0:
+	case t.Known+t.Duplicates+t.OtherNumber > 0:
 		return AlreadyIn, "", nil
 	case t.Suppressed > 0:
 		return Suppressed, "", nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -67,6 +68,11 @@ type Tally struct {
 	Removed     int `json:"removed"`      // in no list any more: not called
 }
 
+// Rows is how many contacts of a list were counted.
+func (t Tally) Rows() int {
+	return t.Added + t.Known + t.Duplicates + t.Suppressed + t.OtherNumber + t.Changed + t.Later + t.Reopened + t.Closed
+}
+
 // Contacts is a stream of contacts; Next returns io.EOF at its end. *contactlist.Reader is one once its rejected rows
 // are taken out.
 type Contacts interface {
@@ -107,6 +113,12 @@ func (p *Producer) ImportAgain(ctx context.Context, rules campaign.Rules, contac
 			if err != nil {
 				return err
 			}
+			for i, a := range batch.added { // what is stored is called, even if what follows fails
+				total.count(a.Code, batch.entries[i].Reason)
+			}
+			total.SharedID += batch.shared
+			batch.total = total
+			batch.total.Reasons = maps.Clone(total.Reasons)
 			if err := send(gctx, stored, batch); err != nil {
 				return err
 			}
@@ -118,12 +130,8 @@ func (p *Producer) ImportAgain(ctx context.Context, rules campaign.Rules, contac
 			if err := p.enqueueBatch(gctx, rules, b); err != nil {
 				return err
 			}
-			for i, a := range b.added {
-				total.count(a.Code, b.entries[i].Reason)
-			}
-			total.SharedID += b.shared
 			if progress != nil {
-				progress(total)
+				progress(b.total)
 			}
 		}
 		return nil
@@ -135,7 +143,8 @@ func (p *Producer) ImportAgain(ctx context.Context, rules campaign.Rules, contac
 type storedBatch struct {
 	entries []ledger.Entry
 	added   []ledger.Added
-	shared  int // of the entries got an id of their own
+	shared  int   // of the entries got an id of their own
+	total   Tally // up to here
 }
 
 func send[T any](ctx context.Context, to chan<- T, v T) error {
@@ -192,7 +201,7 @@ func (p *Producer) enqueueBatch(ctx context.Context, rules campaign.Rules, b sto
 		return p.ledger.Wake(ctx, rules.Name, 0) //nolint:wrapcheck // it says what is wrong
 	}
 	if err := together.failure(); err != nil {
-		return fmt.Errorf("enqueue: %w", err)
+		return fmt.Errorf("put into the queue: %w", err)
 	}
 	return errs[slices.IndexFunc(errs, func(err error) bool { return err != nil })]
 }
@@ -217,7 +226,7 @@ func (p *Producer) enqueue(ctx context.Context, rules campaign.Rules, c campaign
 	}
 	// After a lost reply Asynq says conflict although the task is stored: a conflict always means that it is there.
 	if _, err := p.client.EnqueueContext(ctx, task, opts...); err != nil && !errors.Is(err, asynq.ErrTaskIDConflict) {
-		return fmt.Errorf("enqueue: %w", err)
+		return fmt.Errorf("put into the queue: %w", err)
 	}
 	return nil
 }

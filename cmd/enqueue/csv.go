@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
@@ -32,7 +31,9 @@ type csvFlags struct {
 	numbers, encoding    string
 	sheet                string
 	columns              []string
+	known                string
 	dryRun, update, json bool
+	reopen, remove       bool
 }
 
 func newCSV() *cobra.Command {
@@ -42,9 +43,13 @@ func newCSV() *cobra.Command {
 		Short: "Import call lists into a campaign",
 		Long: "Import call lists into a campaign, which is created if it is not there. Rows that cannot be called land in the\n" +
 			"rejects file with line number and reason; the rest goes on. Importing the same list again calls nobody twice,\n" +
-			"and goes on where an interrupted import stopped. FILE may be - for standard input.",
+			"and goes on where an interrupted import stopped. FILE may be - for standard input.\n\n" +
+			"A list that lives is imported with --known update: contacts are found by their id, and what has changed about them is\n" +
+			"taken over. Attempts stay; a new number is looked up in the do-not-call list; who is being called changes after that.\n" +
+			"Who is done stays done unless --reopen is given, and with it if the row is as it was.",
 		Example: "  enqueue csv contacts.csv --campaign renewals.yaml --dry-run\n  enqueue csv contacts.csv --campaign renewals.yaml\n" +
-			"  enqueue csv export.csv --campaign renewals.yaml --column phone=Mobile",
+			"  enqueue csv export.csv --campaign renewals.yaml --column phone=Mobile\n" +
+			"  enqueue csv today.csv --campaign renewals.yaml --known update --remove-missing --dry-run",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return importLists(cmd, args, f) },
 	}
@@ -55,6 +60,10 @@ func newCSV() *cobra.Command {
 	cmd.Flags().StringVar(&f.numbers, "numbers", "", "how digits without + are meant that can be read both ways: national or international")
 	cmd.Flags().StringVar(&f.encoding, "encoding", "", "the text's encoding, such as windows-1250 (default: found out)")
 	cmd.Flags().StringVar(&f.sheet, "sheet", "", "sheet of an Excel workbook (default: the only one with rows)")
+	cmd.Flags().StringVar(&f.known, "known", "skip", "contacts that are in the campaign already: skip them, or update what the list has changed")
+	cmd.Flags().BoolVar(&f.remove, "remove-missing", false, "no longer call contacts of the campaign that are in none of these lists")
+	cmd.Flags().BoolVar(&f.reopen, "reopen", false, "with --known update: call those again that are done and whose row has changed")
+	cli.CompleteFlag(cmd, "known", "skip", "update")
 	cmd.Flags().BoolVar(&f.update, "update", false, "replace the rules of a campaign that exists with other ones")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the summary as JSON")
 	must(cmd.MarkFlagRequired("campaign"))
@@ -80,6 +89,7 @@ type summary struct {
 	Rows     int    `json:"rows"`
 	tasks.Tally
 	Rejected int                     `json:"rejected"`
+	HashedID int                     `json:"hashed_id"` // of those read: the id is a hash of the number, since the row's own one cannot be used
 	HeldBy   map[campaign.Reason]int `json:"held_by,omitempty"`
 	Files    []fileSummary           `json:"files"`
 }
@@ -90,6 +100,7 @@ type fileSummary struct {
 	Sample  []sampleContact   `json:"sample,omitempty"`
 	Notes   []string          `json:"notes,omitempty"` // what was left out, and what to know
 	Rejects string            `json:"rejects_file,omitempty"`
+	Stale   bool              `json:"rejects_removed,omitempty"` // the file of an earlier import, which had rejects
 }
 
 type sampleContact struct {
@@ -121,6 +132,9 @@ func importLists(cmd *cobra.Command, files []string, f csvFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := f.checkKnown(); err != nil {
+		return err
+	}
 	if f.rejects != "" && len(files) > 1 {
 		return cli.Usage(errors.New("--rejects takes one call list at a time; without it each list has a rejects file of its own"))
 	}
@@ -132,6 +146,10 @@ func importLists(cmd *cobra.Command, files []string, f csvFlags) (err error) {
 		if err := checkList(file, f.options(rules.Region, columns, file)); err != nil {
 			return err
 		}
+	}
+	rejects, err := f.rejectsFiles(files, rules.Name)
+	if err != nil {
+		return err
 	}
 	rdb, err := cli.Redis(ctx)
 	if err != nil {
@@ -152,10 +170,17 @@ func importLists(cmd *cobra.Command, files []string, f csvFlags) (err error) {
 		log:     zerolog.New(zerolog.ConsoleWriter{Out: cmd.ErrOrStderr(), NoColor: true, TimeFormat: time.TimeOnly}).With().Timestamp().Logger(),
 	}
 	im.options.IDKey = idKey
-	for _, file := range files {
-		if err = im.file(ctx, file); err != nil {
+	im.again = tasks.Again{Update: f.known == knownUpdate, Reopen: f.reopen, SharedIDs: true}
+	if f.remove {
+		im.again.Listed = tasks.NewListed()
+	}
+	for i, file := range files {
+		if err = im.file(ctx, file, rejects[i]); err != nil {
 			break
 		}
+	}
+	if err == nil && f.remove {
+		err = im.removeMissing(ctx)
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -163,7 +188,7 @@ func importLists(cmd *cobra.Command, files []string, f csvFlags) (err error) {
 		}
 		if im.created {
 			return fmt.Errorf("%w; %d contacts were imported before that and will be called: run the same command again to go on",
-				cli.Explain(err), im.summary.Added)
+				cli.Explain(err), im.summary.Added+im.summary.Reopened)
 		}
 		return err
 	}
@@ -242,22 +267,13 @@ type importer struct {
 	ledger   *ledger.Ledger
 	producer *tasks.Producer
 	options  contactlist.Options
+	again    tasks.Again
 	created  bool
 	summary  summary
 	log      zerolog.Logger
 }
 
-func (im *importer) rejectsFile(list string) string {
-	switch {
-	case im.flags.rejects != "":
-		return im.flags.rejects
-	case list == "-":
-		return im.rules.Name + ".rejects.csv"
-	}
-	return strings.TrimSuffix(list, filepath.Ext(list)) + ".rejects.csv"
-}
-
-func (im *importer) file(ctx context.Context, name string) (err error) {
+func (im *importer) file(ctx context.Context, name, rejects string) (err error) {
 	var (
 		in   = im.cmd.InOrStdin()
 		size int64
@@ -289,10 +305,10 @@ func (im *importer) file(ctx context.Context, name string) (err error) {
 			fs.Mapping[key] = m.Header
 		}
 	}
-	src := &source{im: im, list: list, file: &fs}
+	src := newSource(im, list, &fs)
 	before := im.summary.Rows
-	if !im.flags.dryRun || im.flags.rejects != "" {
-		src.rejects = contactlist.NewRejectsWriter(im.rejectsFile(name), list)
+	if rejects != "" {
+		src.rejects = contactlist.NewRejectsWriter(rejects, list)
 	}
 	// Of a list without a single contact nothing is stored, not even the campaign.
 	switch more, peekErr := src.peek(); {
@@ -307,6 +323,8 @@ func (im *importer) file(ctx context.Context, name string) (err error) {
 		err = errors.Join(err, src.rejects.Close())
 		if src.rejects.Count() > 0 {
 			fs.Rejects = src.rejects.Path()
+		} else if err == nil {
+			fs.Stale, err = removeStale(rejects)
 		}
 	}
 	fs.Notes = list.Notes()
@@ -331,7 +349,7 @@ func (im *importer) store(ctx context.Context, src *source, size int64) error {
 	}
 	src.index = index
 	show, finish := im.progress(src, size)
-	t, err := im.producer.Import(ctx, im.rules, src, show)
+	t, err := im.producer.ImportAgain(ctx, im.rules, src.ordered(), im.again, show)
 	finish(err == nil)
 	im.add(t)
 	return err
@@ -363,6 +381,12 @@ func (im *importer) add(t tasks.Tally) {
 	s.Duplicates += t.Duplicates
 	s.Suppressed += t.Suppressed
 	s.Held += t.Held
+	s.OtherNumber += t.OtherNumber
+	s.SharedID += t.SharedID
+	s.Changed += t.Changed
+	s.Later += t.Later
+	s.Reopened += t.Reopened
+	s.Closed += t.Closed
 	for r, n := range t.Reasons {
 		if s.HeldBy == nil {
 			s.HeldBy = map[campaign.Reason]int{}
@@ -374,7 +398,7 @@ func (im *importer) add(t tasks.Tally) {
 // count is the dry run: the same rules, nothing stored. Duplicates are found within the campaign as it is now and within
 // the list.
 func (im *importer) count(ctx context.Context, src *source) error {
-	t, err := im.producer.Preview(ctx, im.rules, src)
+	t, err := im.producer.PreviewAgain(ctx, im.rules, src.ordered(), im.again)
 	im.add(t)
 	return err
 }
@@ -382,7 +406,7 @@ func (im *importer) count(ctx context.Context, src *source) error {
 // progress shows a bar on a terminal, and a line every few seconds elsewhere.
 func (im *importer) progress(src *source, size int64) (show func(tasks.Tally), finish func(complete bool)) {
 	began, last := time.Now(), time.Now()
-	rows := func(t tasks.Tally) int { return t.Added + t.Known + t.Duplicates + t.Suppressed }
+	rows := tasks.Tally.Rows
 	rate := func(rows int64) float64 { return float64(rows) / max(time.Since(began).Seconds(), 0.001) }
 	errFile, ok := im.cmd.ErrOrStderr().(*os.File)
 	if !ok || !term.IsTerminal(int(errFile.Fd())) || im.flags.json {
@@ -427,6 +451,37 @@ type source struct {
 	file    *fileSummary
 	offset  atomic.Int64      // bytes read, for the progress bar, which runs beside
 	first   *campaign.Contact // read by peek
+	id      int               // its column; -1 if there is none
+	sorted  bool              // there is a column of priorities
+}
+
+func newSource(im *importer, list *contactlist.Reader, file *fileSummary) *source {
+	s := &source{im: im, list: list, file: file, id: -1}
+	for _, m := range list.Mapping() {
+		switch m.Role {
+		case contactlist.ID:
+			s.id = m.Index
+		case contactlist.Priority:
+			s.sorted = true
+		}
+	}
+	return s
+}
+
+// ordered is the source, those with the highest priority first where the list has priorities.
+func (s *source) ordered() tasks.Contacts {
+	if s.sorted {
+		return tasks.ByPriority(s)
+	}
+	return s
+}
+
+// ownID is the id that a row's cells have.
+func (s *source) ownID(cells []string) string {
+	if s.id < 0 || s.id >= len(cells) {
+		return ""
+	}
+	return strings.TrimSpace(cells[s.id])
 }
 
 const samples = 3
@@ -458,6 +513,9 @@ func (s *source) read() (campaign.Contact, error) {
 		if rejected, ok := errors.AsType[*contactlist.RejectedRow](err); ok {
 			s.im.summary.Rows++
 			s.im.summary.Rejected++
+			if err := s.listed(rejected); err != nil {
+				return c, err
+			}
 			if s.rejects == nil {
 				continue
 			}
@@ -470,6 +528,9 @@ func (s *source) read() (campaign.Contact, error) {
 			return c, err
 		}
 		s.im.summary.Rows++
+		if own := s.ownID(c.Values); own != "" && own != c.ID {
+			s.im.summary.HashedID++
+		}
 		if s.im.flags.dryRun && len(s.file.Sample) < samples {
 			zones, _ := campaign.Zones(c)
 			s.file.Sample = append(s.file.Sample, sampleContact{Row: c.Row, Name: c.Name, Number: c.Number(), Zone: strings.Join(zones, ", ")})
@@ -478,7 +539,45 @@ func (s *source) read() (campaign.Contact, error) {
 	}
 }
 
-func (im *importer) print(w io.Writer) {
+// listed notes that a row which cannot be called is no missing one.
+func (s *source) listed(row *contactlist.RejectedRow) error {
+	id := s.ownID(row.Record)
+	if id == "" || s.im.again.Listed == nil {
+		return nil
+	}
+	return s.im.producer.NoteListed(context.WithoutCancel(s.im.cmd.Context()), s.im.rules.Name, s.im.again.Listed, s.im.flags.dryRun, id)
+}
+
+// removeMissing takes out those who are in none of the lists.
+func (im *importer) removeMissing(ctx context.Context) (err error) {
+	later := 0
+	if im.flags.dryRun {
+		im.summary.Removed, later, err = im.producer.PreviewMissing(ctx, im.rules.Name, im.again.Listed)
+	} else if im.created {
+		im.summary.Removed, later, err = im.producer.RemoveMissing(ctx, im.rules.Name, im.again.Listed)
+	}
+	im.summary.Later += later
+	return err
+}
+
+// The answers to --known.
+const (
+	knownSkip   = "skip"
+	knownUpdate = "update"
+)
+
+func (f csvFlags) checkKnown() error {
+	switch {
+	case f.known != knownSkip && f.known != knownUpdate:
+		return cli.Usage(fmt.Errorf("--known %q: takes skip or update", f.known))
+	case f.reopen && f.known != knownUpdate:
+		return cli.Usage(errors.New("--reopen goes with --known update"))
+	}
+	return nil
+}
+
+func (im *importer) print(out io.Writer) {
+	w := cli.Plain(out)
 	s := im.summary
 	verb := "imported"
 	if s.DryRun {
@@ -505,13 +604,31 @@ func (im *importer) print(w io.Writer) {
 		}
 	}
 	fmt.Fprintf(w, "%8d  %s\n", s.Added, verb)
-	row(s.Known, "imported before, not again")
+	if im.again.Update {
+		fmt.Fprintf(w, "%8d  changed\n", s.Changed)
+		row(s.Later, "being called now: change or end after that")
+		row(s.Reopened, "reopened: called again")
+		row(s.Closed, "done, though their rows have changed: --reopen calls them again")
+		fmt.Fprintf(w, "%8d  unchanged\n", s.Known)
+	} else {
+		row(s.Later, "being called now: end after that")
+		row(s.Known, "imported before, not again")
+	}
+	if im.again.Listed != nil {
+		fmt.Fprintf(w, "%8d  removed: in no list any more\n", s.Removed)
+	}
+	row(s.OtherNumber, "same id, other number: the contact keeps the number that it has; --known update changes it")
 	row(s.Duplicates, "duplicates of another row: called once only")
-	row(s.Suppressed, "on the do-not-call list: not called")
+	row(s.Suppressed, "on the do-not-call list, or the list says so: not called")
 	row(s.Rejected, "rejected")
+	row(s.SharedID, "have an id that others of the list have too: each number has an id of its own, id and hash of the number")
+	row(s.HashedID, "have an id that is a phone number or an address, or too long: its place takes a hash of the number")
 	for _, f := range s.Files {
 		if f.Rejects != "" {
 			fmt.Fprintf(w, "          rejected rows with line and reason: %s\n", f.Rejects)
+		}
+		if f.Stale {
+			fmt.Fprintf(w, "          the rejects file of an earlier import of %s was removed: no row is rejected any more\n", f.File)
 		}
 	}
 	for reason, n := range s.HeldBy {

@@ -43,8 +43,10 @@ type LeftOut struct {
 
 // The columns that a rejects file has behind the list's own.
 const (
-	lineColumn   = "ringqueue_line"
-	reasonColumn = "ringqueue_reason"
+	lineColumn = "ringqueue_line"
+
+	// ReasonColumn is by what a rejects file is known.
+	ReasonColumn = "ringqueue_reason"
 )
 
 // generated is the name of a column that has none.

@@ -4,11 +4,13 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // RejectsWriter writes rejected rows to a CSV file from which they can be imported again once they are corrected: the
@@ -16,8 +18,9 @@ import (
 // the header. Delimiter and byte order mark are those of the list, so that the program that wrote it can read it. Cells are
 // written as they were, formulas too: the file is the user's own data, and changing it would change what is imported again.
 //
-// The file is made when the first row comes; it is readable by its owner only, and has its name from Close on, so that a
-// list can be imported from the very file that its rejects go to. Not safe for concurrent use.
+// The file is made when the first row comes and has its name from Close on; it is readable by its owner only. Until then the
+// rows are in a file without a name, so that nothing personal is left behind by a process that is killed. Not safe for
+// concurrent use.
 type RejectsWriter struct {
 	path   string
 	header []string
@@ -74,7 +77,9 @@ func (w *RejectsWriter) create() error {
 		w.file, err = os.OpenFile(w.path, os.O_WRONLY, 0)
 	case err == nil || errors.Is(err, fs.ErrNotExist):
 		w.rename = true
-		w.file, err = os.CreateTemp(filepath.Dir(w.path), filepath.Base(w.path)+".*.partial")
+		if w.file, err = w.temporary(); err == nil {
+			_ = os.Remove(w.file.Name()) // where an open file cannot be removed, Close does so
+		}
 	}
 	if err != nil {
 		return err
@@ -84,9 +89,38 @@ func (w *RejectsWriter) create() error {
 			return err
 		}
 	}
+	if !strings.ContainsRune(",;\t|", w.comma) { // which nobody finds out by the rows
+		if _, err := fmt.Fprintf(w.file, "sep=%c\n", w.comma); err != nil {
+			return err
+		}
+	}
 	w.csv = csv.NewWriter(w.file)
 	w.csv.Comma = w.comma
-	return w.csv.Write(append(slices.Clone(w.header), lineColumn, reasonColumn))
+	return w.csv.Write(append(slices.Clone(w.header), lineColumn, ReasonColumn))
+}
+
+func (w *RejectsWriter) temporary() (*os.File, error) {
+	return os.CreateTemp(filepath.Dir(w.path), filepath.Base(w.path)+".*.partial")
+}
+
+// name gives what was written its name.
+func (w *RejectsWriter) name(written *os.File) (err error) {
+	defer func() { _ = os.Remove(written.Name()) }()
+	if _, err := written.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	named, err := w.temporary()
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(named, written)
+	if err = errors.Join(err, named.Close()); err == nil {
+		err = os.Rename(named.Name(), w.path)
+	}
+	if err != nil {
+		_ = os.Remove(named.Name()) // what counts is the error before it
+	}
+	return err
 }
 
 // Count is how many rows were written.
@@ -108,14 +142,11 @@ func (w *RejectsWriter) Close() error {
 		w.csv.Flush()
 		err = w.csv.Error()
 	}
+	if err == nil && w.rename {
+		err = w.name(file)
+	}
 	if closeErr := file.Close(); err == nil {
 		err = closeErr
-	}
-	if err == nil && w.rename {
-		err = os.Rename(file.Name(), w.path)
-	}
-	if err != nil && w.rename {
-		_ = os.Remove(file.Name()) // what counts is the error before it
 	}
 	if err != nil && w.err == nil {
 		w.err = fmt.Errorf("finish rejects file: %w", err)

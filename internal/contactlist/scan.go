@@ -36,7 +36,7 @@ func (r *Reader) mapColumns(sampled []record) error {
 	for i, text := range first {
 		name := strings.TrimFunc(text, func(c rune) bool { return unicode.IsSpace(c) || c == '\ufeff' || c == '\u200b' })
 		switch {
-		case isHeader && (name == lineColumn || name == reasonColumn):
+		case isHeader && (name == lineColumn || name == ReasonColumn):
 			r.dropped = append(r.dropped, i)
 			continue
 		case isHeader && name != "":
@@ -201,7 +201,7 @@ func filled(cells []string) int {
 
 func generatedNames(cells []string) bool {
 	for i, text := range cells {
-		if name := strings.TrimSpace(text); name != generated(i) && name != lineColumn && name != reasonColumn {
+		if name := strings.TrimSpace(text); name != generated(i) && name != lineColumn && name != ReasonColumn {
 			return false
 		}
 	}
