@@ -178,7 +178,7 @@ func (p *Producer) storeShared(ctx context.Context, name string, idKey []byte, t
 // PreviewAgain counts what ImportAgain would do, and stores nothing. It remembers the list's ids and numbers.
 func (p *Producer) PreviewAgain(ctx context.Context, rules campaign.Rules, contacts Contacts, again Again) (Tally, error) {
 	t := Tally{Reasons: map[campaign.Reason]int{}}
-	p.sync(ctx)
+	p.clock.Refresh(ctx)
 	idKey, err := p.ledger.IDKey(ctx)
 	if err != nil {
 		return t, err

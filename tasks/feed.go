@@ -18,6 +18,7 @@ import (
 type Lines interface {
 	Free(team string) int   // how many of a team's lines could be given out now
 	Freed() <-chan struct{} // closed when one comes free next
+	Calling() []string      // the campaigns whose calls this worker tracks
 	CancelRinging(campaigns map[string]bool)
 }
 
@@ -42,7 +43,6 @@ type feed struct {
 	mu       sync.Mutex
 	promised map[string]int       // by team: tasks taken whose handlers have no line yet
 	inHand   map[string][]string  // by campaign: the teams of the tasks taken, until their handlers ask
-	busy     map[string]int       // by campaign: handlers at work
 	held     map[string]time.Time // by campaign: until when none of its tasks is taken
 
 	// What only the one goroutine that takes tasks touches:
@@ -66,7 +66,7 @@ type source struct {
 func newFeed(rdb redis.UniversalClient, l *ledger.Ledger, pauses *Pauses, lines Lines, log zerolog.Logger, every time.Duration) *feed {
 	return &feed{
 		rdb: rdb, ledger: l, pauses: pauses, lines: lines, log: log, every: every,
-		promised: map[string]int{}, inHand: map[string][]string{}, busy: map[string]int{}, held: map[string]time.Time{}, due: map[string]*source{},
+		promised: map[string]int{}, inHand: map[string][]string{}, held: map[string]time.Time{}, due: map[string]*source{},
 	}
 }
 
@@ -297,31 +297,6 @@ func (f *feed) arrive(campaign string) (kept func()) {
 		defer f.mu.Unlock()
 		f.promised[team]--
 	})
-}
-
-// work counts a campaign's handlers: what it returns ends one.
-func (f *feed) work(campaign string) (done func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.busy[campaign]++
-	return func() {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.busy[campaign]--; f.busy[campaign] == 0 {
-			delete(f.busy, campaign)
-		}
-	}
-}
-
-// working lists the campaigns that handlers are at work for.
-func (f *feed) working() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	names := make([]string, 0, len(f.busy))
-	for name := range f.busy {
-		names = append(names, name)
-	}
-	return names
 }
 
 type promiseKey struct{}

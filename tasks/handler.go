@@ -70,7 +70,6 @@ func (s *Server) serve(stop context.Context) asynq.HandlerFunc {
 		}
 		kept := s.feed.arrive(p.Campaign)
 		defer kept()
-		defer s.feed.work(p.Campaign)()
 		// Until the POST, both Asynq (its cancel button) and the process may stop a handler.
 		ctx, cancel := context.WithCancel(context.WithValue(ctx, promiseKey{}, kept))
 		defer cancel()

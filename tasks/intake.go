@@ -38,7 +38,7 @@ type Intake struct {
 // Open creates a campaign, or finds the one of this name, and takes contacts for it. Errors are those of Rules.CheckAt,
 // and ledger.ErrCancelled, ledger.ErrDeleting, and *ledger.RulesDifferError where it exists with other rules.
 func (p *Producer) Open(ctx context.Context, rules campaign.Rules, o Open) (*Intake, error) {
-	p.sync(ctx)
+	p.clock.Refresh(ctx)
 	if err := rules.CheckAt(p.now()); err != nil {
 		return nil, err //nolint:wrapcheck // it says what is wrong
 	}

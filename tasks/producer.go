@@ -39,16 +39,6 @@ func NewProducer(rdb redis.UniversalClient) *Producer {
 	return p
 }
 
-// freshClock is how old the reading of Redis's clock may be.
-const freshClock = 10 * time.Second
-
-// sync reads Redis's clock if that is long ago. A Redis that does not answer is met by what follows.
-func (p *Producer) sync(ctx context.Context) {
-	if p.clock.Age() > freshClock {
-		_ = p.clock.Sync(ctx)
-	}
-}
-
 // Tally counts what an import did.
 type Tally struct {
 	Added      int                     `json:"added"`      // new in the campaign, to be called
@@ -92,7 +82,7 @@ func (p *Producer) Import(ctx context.Context, rules campaign.Rules, contacts Co
 // ImportAgain is Import, and says what becomes of contacts that are in the campaign already.
 func (p *Producer) ImportAgain(ctx context.Context, rules campaign.Rules, contacts Contacts, again Again, progress func(Tally)) (Tally, error) {
 	total := Tally{Reasons: map[campaign.Reason]int{}}
-	p.sync(ctx)
+	p.clock.Refresh(ctx)
 	idKey, err := p.ledger.IDKey(ctx)
 	if err != nil {
 		return total, err
@@ -240,7 +230,7 @@ func later(a, b time.Time) time.Time {
 
 // Follow enqueues the round in which the contact is now, if it is there and waits for one.
 func (p *Producer) Follow(ctx context.Context, name, contact string) error {
-	p.sync(ctx)
+	p.clock.Refresh(ctx)
 	rec, c, err := p.ledger.Look(ctx, name, contact)
 	if gone(err) || err == nil && rec.State != campaign.Waiting {
 		return nil

@@ -22,7 +22,7 @@ func RetriableOutcomes() []campaign.Outcome {
 // but for the number of attempts: one more call at least. It says how many. A retry that was interrupted is finished by
 // another one; what it has given a round already is called either way.
 func (p *Producer) Retry(ctx context.Context, name string, outcomes []campaign.Outcome) (int, error) {
-	p.sync(ctx)
+	p.clock.Refresh(ctx)
 	c, err := p.ledger.Campaign(ctx, name)
 	if err != nil {
 		return 0, err

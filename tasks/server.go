@@ -146,7 +146,7 @@ func (s *Server) wakeOpen(ctx context.Context) error {
 // watchCancelled gives up calls that only ring an agent once their campaign is cancelled.
 func (s *Server) watchCancelled(ctx context.Context) {
 	for sleep(ctx, 2*s.every) == nil {
-		names := s.feed.working()
+		names := s.lines.Calling()
 		if len(names) == 0 {
 			continue
 		}

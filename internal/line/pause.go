@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
@@ -74,6 +76,22 @@ func (p *Pool) CancelRinging(campaigns map[string]bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cancelled = campaigns
+}
+
+// Calling lists the campaigns whose calls this worker tracks.
+func (p *Pool) Calling() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Collect(maps.Keys(p.calling))
+}
+
+// called counts a call of a campaign that is tracked; n is -1 for one that is no more.
+func (p *Pool) called(campaign string, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.calling[campaign] += n; p.calling[campaign] <= 0 {
+		delete(p.calling, campaign)
+	}
 }
 
 func (p *Pool) isCancelled(campaign string) bool {

@@ -113,6 +113,7 @@ type Pool struct {
 	freed chan struct{} // closed, and made anew, when a line becomes free
 
 	trouble   slowly          // of leasing; Run's alone
+	calling   map[string]int  // calls that are tracked, by campaign
 	cancelled map[string]bool // campaigns whose ringing calls are to be given up
 }
 
@@ -131,7 +132,7 @@ func NewPool(rdb redis.UniversalClient, book Book, log zerolog.Logger, cfg Confi
 	p := &Pool{
 		cfg: cfg.withDefaults(), store: newStore(rdb), book: book, log: log,
 		owned: map[string]*owned{}, teams: map[string]*queue{}, first: make(chan struct{}),
-		freed: make(chan struct{}),
+		freed: make(chan struct{}), calling: map[string]int{},
 	}
 	for _, l := range cfg.Lines {
 		if p.teams[l.Team] == nil {

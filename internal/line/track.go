@@ -24,7 +24,9 @@ type call struct {
 // track polls a call until both legs have ended, settles it and frees the line.
 func (o *owned) track(c call) {
 	o.Extension.track(1)
+	o.pool.called(c.ref.Campaign, 1)
 	verdict, seen, ok := o.watch(c)
+	o.pool.called(c.ref.Campaign, -1)
 	o.Extension.track(-1)
 	if !ok {
 		return

@@ -17,6 +17,7 @@ const (
 	Tolerable = 3 * time.Second
 	every     = 5 * time.Second
 	timeout   = 2 * time.Second
+	fresh     = 10 * time.Second
 )
 
 // The ledger's slot: in a cluster, the time that counts is that of the process that has the claims.
@@ -88,6 +89,13 @@ func (c *Clock) Age() time.Duration {
 		return 1<<63 - 1
 	}
 	return time.Since(c.local)
+}
+
+// Refresh asks Redis if the last answer is older than ten seconds. A Redis that does not answer is met by what follows.
+func (c *Clock) Refresh(ctx context.Context) {
+	if c.Age() > fresh {
+		_ = c.Sync(ctx)
+	}
 }
 
 // Run keeps the clock fresh until ctx ends, and says when the process's own clock is off.

@@ -13,6 +13,7 @@ import (
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/line"
+	"github.com/ringqueue/ringqueue/internal/redisclock"
 	"github.com/ringqueue/ringqueue/tasks"
 )
 
@@ -50,16 +51,19 @@ type Reader struct {
 	rdb    redis.UniversalClient
 	ledger *ledger.Ledger
 	pauses *tasks.Pauses
-	now    func() time.Time
+	clock  *redisclock.Clock
+	now    func() time.Time // Redis's
 }
 
 // NewReader returns a reader on a Redis client, which stays the caller's to close.
 func NewReader(rdb redis.UniversalClient) *Reader {
-	return &Reader{rdb: rdb, ledger: ledger.New(rdb), pauses: tasks.NewPauses(rdb), now: time.Now}
+	clock := redisclock.New(rdb)
+	return &Reader{rdb: rdb, ledger: ledger.New(rdb), pauses: tasks.NewPauses(rdb), clock: clock, now: clock.Now}
 }
 
 // Read reads one campaign; an unknown one is ledger.ErrNoCampaign.
 func (r *Reader) Read(ctx context.Context, name string) (Status, error) {
+	r.clock.Refresh(ctx)
 	c, err := r.ledger.Campaign(ctx, name)
 	if err != nil {
 		return Status{}, err
@@ -77,6 +81,7 @@ func (r *Reader) Read(ctx context.Context, name string) (Status, error) {
 
 // All reads all campaigns, oldest first.
 func (r *Reader) All(ctx context.Context) ([]Status, error) {
+	r.clock.Refresh(ctx)
 	campaigns, err := r.ledger.Campaigns(ctx)
 	if err != nil {
 		return nil, err
@@ -153,7 +158,7 @@ func blockedLines(team string, lines []line.Info, now time.Time) []string {
 		all, leased int
 		doing       = map[line.State]int{}
 		notes       = map[string]bool{}
-		seen        time.Time
+		seen, back  time.Time
 		reasons     []string
 	)
 	for _, l := range lines {
@@ -168,7 +173,9 @@ func blockedLines(team string, lines []line.Info, now time.Time) []string {
 			continue
 		}
 		leased++
-		if l.Note != "" {
+		if l.Note != "" && l.State == line.Cooling {
+			notes["line "+l.Name+": "+l.Note] = true
+		} else if l.Note != "" {
 			if l.Note != ledger.RedisChanged { // which stands for itself, and the note outlasts it by some seconds
 				notes[l.Note] = true
 			}
@@ -179,6 +186,9 @@ func blockedLines(team string, lines []line.Info, now time.Time) []string {
 			continue
 		}
 		doing[l.State]++
+		if l.State == line.Cooling && (back.IsZero() || l.Until.Before(back)) {
+			back = l.Until
+		}
 		if l.State == line.Blocked {
 			reasons = append(reasons, fmt.Sprintf("line %s is blocked: it is not known whether its last call is over", l.Name))
 		}
@@ -190,6 +200,10 @@ func blockedLines(team string, lines []line.Info, now time.Time) []string {
 		return []string{fmt.Sprintf("no worker is running for team %q (last seen %s ago)", team, now.Sub(seen).Round(time.Second))}
 	}
 	reasons = append(reasons, sorted(notes)...)
+	if n := doing[line.Cooling]; n > 0 && n == leased {
+		return append(reasons, fmt.Sprintf("all %d lines of team %q rest, because their own phones failed; the first one tries again at %s",
+			n, team, back.UTC().Format("15:04 UTC")))
+	}
 	if doing[line.Free] == 0 {
 		var parts []string
 		for _, s := range []line.State{line.Occupied, line.WrapUp, line.Cooling, line.Blocked, onBreak} {
