@@ -144,7 +144,7 @@ func (m *model) check(t *rapid.T) {
 	if err != nil {
 		t.Fatalf("time: %v", err)
 	}
-	settled := now.Add(m.lim.little()).UnixMicro()
+	settled := now.Add(m.lim.early()).UnixMicro()
 	span := (m.lim.Window + m.lim.margin()).Truncate(time.Microsecond).Microseconds()
 
 	ours := maps.Clone(m.used)

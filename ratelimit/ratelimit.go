@@ -34,8 +34,9 @@
 //
 // Slots are reserved, not granted: the answer says when the slot is, the waiter
 // sleeps until then, and so waiters are served in the order in which they came,
-// without polling. When the time has come, the slot is confirmed, since meanwhile
-// a refusal may have blocked the quota or the quota may have become smaller. If
+// without polling. Shortly before its time, by as much as Redis is far away but a
+// quarter of the margin at most, the slot is confirmed, since meanwhile a refusal
+// may have blocked the quota or the quota may have become smaller. If
 // so, the slots of all who wait have been moved to later instants in the same
 // order, and the waiter sleeps again. Slots are never moved to sooner ones.
 //
@@ -71,7 +72,8 @@ const (
 	marginDivisor    = 120                   // of the window
 	leastMargin      = 40 * time.Millisecond // jitter does not shrink with a simulator's windows
 	toleranceDivisor = 2                     // of the margin
-	littleDivisor    = 10                    // of the tolerance; so short a wait needs no confirmation
+	earlyDivisor     = 2                     // of the tolerance; so long before its slot a confirmation is final
+	littleDivisor    = 10                    // of the tolerance; so long before its slot one is made where Redis is near
 )
 
 // Bounds of what Observe believes. They keep a nonsensical header from filling
@@ -105,8 +107,14 @@ func (l Limit) margin() time.Duration { return max(l.Window/marginDivisor, least
 // tolerance is how long a slot may be used after its instant.
 func (l Limit) tolerance() time.Duration { return l.margin() / toleranceDivisor }
 
-// little is how long a wait may be without a confirmation at its end.
-func (l Limit) little() time.Duration { return l.tolerance() / littleDivisor }
+// early is how long before its slot a confirmation is final.
+func (l Limit) early() time.Duration { return l.tolerance() / earlyDivisor }
+
+// ahead is how long before its slot a confirmation is sent that takes so long: late enough to learn of a block, early enough
+// for the slot to be of use where Redis is far away.
+func (l Limit) ahead(trip time.Duration) time.Duration {
+	return min(l.early(), l.tolerance()/littleDivisor+trip)
+}
 
 // Defaults returns RingCentral's documented quotas by group. They are an example
 // that applications start from; Observe learns the real ones.
@@ -133,6 +141,8 @@ type Config struct {
 	Penalty time.Duration
 	// Prefix begins all keys. If empty, "ringqueue".
 	Prefix string
+	// OnLapse is told of each slot that lapsed before Wait could return it, and how many did in a row. May be nil.
+	OnLapse func(key Key, inARow int)
 }
 
 // Limiter shares quotas with all Limiters that have the same Redis and prefix. It
@@ -142,6 +152,7 @@ type Limiter struct {
 	limits  map[string]Limit
 	penalty time.Duration
 	prefix  string
+	onLapse func(Key, int)
 	scripts scripts
 
 	mu   sync.Mutex
@@ -155,6 +166,7 @@ func New(c Config) *Limiter {
 		limits:  c.Limits,
 		penalty: c.Penalty,
 		prefix:  c.Prefix,
+		onLapse: c.OnLapse,
 		scripts: newScripts(),
 		owed:    make(map[Key]debt),
 	}

@@ -12,7 +12,10 @@ const (
 	// giveBackTimeout bounds what a cancelled waiter still does for the others.
 	giveBackTimeout = time.Second
 	// maxLapses is how many slots in a row may lapse before Wait gives up.
-	maxLapses = 20
+	maxLapses = 8
+	// After the second lapse in a row and each further one Wait pauses, for a lapseDivisor-th of the window at first, then
+	// twice as long each time.
+	lapseDivisor = 600
 )
 
 // ErrSlow says that slots lapsed again and again before they could be used:
@@ -35,10 +38,8 @@ func (l *Limiter) Wait(ctx context.Context, key Key) (Slot, error) {
 	if err := ctx.Err(); err != nil {
 		return Slot{}, fmt.Errorf("wait for slot: %w", err)
 	}
-	token := rand.Text()
-	slot, err := l.wait(ctx, key, start, token)
+	slot, err := l.wait(ctx, key, start)
 	if err != nil {
-		l.leave(ctx, key, start, token, err)
 		return Slot{}, fmt.Errorf("wait for slot: %w", err)
 	}
 	return slot, nil
@@ -60,19 +61,35 @@ func (l *Limiter) leave(ctx context.Context, key Key, start Limit, token string,
 	}
 }
 
-func (l *Limiter) wait(ctx context.Context, key Key, start Limit, token string) (Slot, error) {
-	for range maxLapses {
+func (l *Limiter) wait(ctx context.Context, key Key, start Limit) (Slot, error) {
+	token := rand.Text()
+	for lapses := 1; ; lapses++ {
 		slot, err := l.next(ctx, key, start, token)
 		if err != nil {
+			l.leave(ctx, key, start, token, err)
 			return Slot{}, err
 		}
 		if !slot.Lapsed() {
 			return slot, nil
 		}
-		// The slot that has lapsed is known to be unused, so reserving again with
-		// the same token replaces it and keeps this waiter's turn.
+		if l.onLapse != nil {
+			l.onLapse(key, lapses)
+		}
+		if lapses == 1 {
+			// The slot that has lapsed is known to be unused, so reserving again with the same token replaces it and keeps this
+			// waiter's turn.
+			continue
+		}
+		// It was not chance. Meanwhile the turn is others', and Redis has time.
+		l.leave(ctx, key, start, token, ErrSlow)
+		if lapses == maxLapses {
+			return Slot{}, ErrSlow
+		}
+		if err := sleep(ctx, slot.Limit.Window/lapseDivisor<<(lapses-2)); err != nil {
+			return Slot{}, err
+		}
+		token = rand.Text()
 	}
-	return Slot{}, ErrSlow
 }
 
 // next sleeps until the token's slot has come and returns it, lapsed or not.
@@ -90,11 +107,11 @@ func (l *Limiter) next(ctx context.Context, key Key, start Limit, token string) 
 			return Slot{}, fmt.Errorf("it is %s after the deadline: %w",
 				slot.At.Sub(deadline).Round(time.Millisecond), context.DeadlineExceeded)
 		}
-		if err := sleep(ctx, time.Until(slot.At)); err != nil {
-			return Slot{}, err
+		if micros(g.slot-g.now) <= g.limit.early() {
+			return slot, sleep(ctx, time.Until(slot.At))
 		}
-		if micros(g.slot-g.now) <= g.limit.little() {
-			return slot, nil
+		if err := sleep(ctx, time.Until(slot.At.Add(-g.limit.ahead(g.got.Sub(g.sent))))); err != nil {
+			return Slot{}, err
 		}
 	}
 }

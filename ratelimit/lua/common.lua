@@ -30,7 +30,7 @@ local function apply(n, w)
   span = window + margin
   -- A slot no later than this may be in use without having been confirmed, so it
   -- is never moved.
-  settled = now + math.floor(tolerance / 10)
+  settled = now + math.floor(tolerance / 2)
 end
 apply(tonumber(known[1] or ARGV[1]), tonumber(known[2] or ARGV[2]))
 
