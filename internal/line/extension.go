@@ -33,6 +33,8 @@ type Extension struct {
 	Breaker time.Duration
 	// OnWait is told how long each wait for a slot took. May be nil.
 	OnWait func(group ringout.Group, d time.Duration)
+	// OnRequest is told of each request that was sent for the extension. May be nil.
+	OnRequest func(e ringout.Exchange)
 
 	mu        sync.Mutex
 	live      int // calls that this worker tracks on it

@@ -17,7 +17,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ringqueue/ringqueue/campaign"
-	"github.com/ringqueue/ringqueue/internal/line"
 	"github.com/ringqueue/ringqueue/ratelimit"
 	"github.com/ringqueue/ringqueue/ringout"
 )
@@ -124,84 +123,15 @@ func (m *Metrics) QuotaWait(group ringout.Group, d time.Duration) {
 	m.quotaWait.WithLabelValues(string(group)).Observe(d.Seconds())
 }
 
-// Calls counts and times what is asked of RingCentral.
-func (m *Metrics) Calls(next line.Calls) line.Calls { return calls{m, next} }
-
-type calls struct {
-	m    *Metrics
-	next line.Calls
-}
-
-// asked is told of one request; an answer that is an error has its status in it.
-func (c calls) asked(ctx context.Context, operation string, began time.Time, err error) {
-	code := "200"
-	if err != nil {
-		var e *ringout.Error
-		switch {
-		case errors.As(err, &e) && e.Status > 0:
-			code = strconv.Itoa(e.Status)
-		case ctx.Err() != nil:
-			return // the worker stops
-		default:
-			code = "none"
-		}
+// Request is ringout.Config's OnRequest: it is told of what was really sent.
+func (m *Metrics) Request(e ringout.Exchange) {
+	code := "none"
+	switch {
+	case e.Status > 0:
+		code = strconv.Itoa(e.Status)
+	case errors.Is(e.Err, context.Canceled):
+		return // the worker stops
 	}
-	c.m.responses.WithLabelValues(operation, code).Inc()
-	c.m.requests.WithLabelValues(operation).Observe(time.Since(began).Seconds())
-}
-
-func (c calls) Login(ctx context.Context) error {
-	began := time.Now()
-	err := c.next.Login(ctx)
-	// A login that is still good asks nothing.
-	if d := time.Since(began); err != nil || d > time.Millisecond {
-		c.asked(ctx, "login", began, err)
-	}
-	return err //nolint:wrapcheck // passed on as it is, here and below
-}
-
-func (c calls) Ready(ctx context.Context) error {
-	return c.next.Ready(ctx) //nolint:wrapcheck // as above
-}
-
-func (c calls) Place(ctx context.Context, call ringout.Call) (ringout.RingOut, error) {
-	began := time.Now()
-	r, err := c.next.Place(ctx, call)
-	c.asked(ctx, "place", began, err)
-	return r, err //nolint:wrapcheck // as above
-}
-
-func (c calls) Status(ctx context.Context, id string) (ringout.RingOut, error) {
-	began := time.Now()
-	r, err := c.next.Status(ctx, id)
-	c.asked(ctx, "status", began, err)
-	return r, err //nolint:wrapcheck // as above
-}
-
-func (c calls) Cancel(ctx context.Context, id string) error {
-	began := time.Now()
-	err := c.next.Cancel(ctx, id)
-	c.asked(ctx, "cancel", began, err)
-	return err //nolint:wrapcheck // as above
-}
-
-func (c calls) Presence(ctx context.Context) (ringout.Presence, error) {
-	began := time.Now()
-	p, err := c.next.Presence(ctx)
-	c.asked(ctx, "presence", began, err)
-	return p, err //nolint:wrapcheck // as above
-}
-
-func (c calls) ActiveCalls(ctx context.Context) (ringout.Records, error) {
-	began := time.Now()
-	r, err := c.next.ActiveCalls(ctx)
-	c.asked(ctx, "active_calls", began, err)
-	return r, err //nolint:wrapcheck // as above
-}
-
-func (c calls) CallLog(ctx context.Context, q ringout.LogQuery) (ringout.Records, error) {
-	began := time.Now()
-	r, err := c.next.CallLog(ctx, q)
-	c.asked(ctx, "call_log", began, err)
-	return r, err //nolint:wrapcheck // as above
+	m.responses.WithLabelValues(string(e.Operation), code).Inc()
+	m.requests.WithLabelValues(string(e.Operation)).Observe(e.Duration.Seconds())
 }

@@ -17,7 +17,6 @@ import (
 
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/ledger"
-	"github.com/ringqueue/ringqueue/internal/line"
 	"github.com/ringqueue/ringqueue/internal/redistest"
 	"github.com/ringqueue/ringqueue/internal/schedule"
 	"github.com/ringqueue/ringqueue/ratelimit"
@@ -97,12 +96,9 @@ func TestMetrics(t *testing.T) {
 	m.Settled("sales", campaign.Attempt{Outcome: campaign.Busy})
 	m.Settled("sales", campaign.Attempt{Detail: "the agent did not answer"})
 	m.WatchHeld(func() []HeldLine { return []HeldLine{{Team: "sales", Line: "dave", Reason: HeldByLogin}} })
-	c := m.Calls(&fakeCalls{})
-	_, _ = c.Place(ctx, ringout.Call{To: "+12125550100"})
-	_, _ = c.Status(ctx, "s-1")
-	ended, cancel := context.WithCancel(ctx)
-	cancel()
-	_, _ = c.Presence(ended)
+	m.Request(ringout.Exchange{Operation: ringout.OperationPlace, Status: 200, Duration: time.Second})
+	m.Request(ringout.Exchange{Operation: ringout.OperationStatus, Err: errors.New("connection refused")})
+	m.Request(ringout.Exchange{Operation: ringout.OperationPresence, Err: context.Canceled})
 
 	got := scrape(t, m)
 	wants(t, got,
@@ -212,19 +208,4 @@ func TestOverdue(t *testing.T) {
 	if got := overdue(); got > 120 {
 		t.Errorf("with the next one to come: %f s", got)
 	}
-}
-
-// fakeCalls places calls and answers nothing else.
-type fakeCalls struct{ line.Calls }
-
-func (*fakeCalls) Place(context.Context, ringout.Call) (ringout.RingOut, error) {
-	return ringout.RingOut{}, nil
-}
-
-func (*fakeCalls) Status(context.Context, string) (ringout.RingOut, error) {
-	return ringout.RingOut{}, errors.New("connection refused")
-}
-
-func (*fakeCalls) Presence(ctx context.Context) (ringout.Presence, error) {
-	return ringout.Presence{}, ctx.Err()
 }

@@ -79,7 +79,7 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 			if ext, err = NewExtension(set.Credentials, jwt, limiter, limits, log); err != nil {
 				return nil, fmt.Errorf("line %s: %w", l.Name, cli.Usage(err))
 			}
-			ext.Breaker, ext.OnWait, ext.Calls = scaled(30*time.Second), counts.QuotaWait, counts.Calls(ext.Calls)
+			ext.Breaker, ext.OnWait, ext.OnRequest = scaled(30*time.Second), counts.QuotaWait, counts.Request
 			extensions[jwt] = ext
 		}
 		lines = append(lines, line.Line{Name: l.Name, Number: l.Number, Team: l.Team, Extension: ext})
@@ -153,6 +153,11 @@ func NewExtension(creds settings.Credentials, jwt string, limiter *ratelimit.Lim
 				Limit: q.Limit, Remaining: q.Remaining, Window: q.Window, Limited: q.Limited, RetryAfter: q.RetryAfter, Sent: q.Sent,
 			}); err != nil && ctx.Err() == nil {
 				log.Warn().Err(err).Msg("rate-limit facts not shared with the other workers")
+			}
+		},
+		OnRequest: func(e ringout.Exchange) {
+			if ext.OnRequest != nil {
+				ext.OnRequest(e)
 			}
 		},
 		UnknownStatus: func(_ context.Context, field, value string) {
