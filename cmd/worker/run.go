@@ -22,6 +22,7 @@ import (
 	"github.com/ringqueue/ringqueue/internal/crash"
 	"github.com/ringqueue/ringqueue/internal/redisurl"
 	"github.com/ringqueue/ringqueue/internal/settings"
+	"github.com/ringqueue/ringqueue/internal/version"
 	"github.com/ringqueue/ringqueue/internal/worker"
 )
 
@@ -117,7 +118,7 @@ func work(ctx context.Context, config, addr string, insist bool, stderr io.Write
 		}
 		defer stop()
 	}
-	log.Info().Str("worker", w.Name()).Int("lines", len(set.Lines)).Str("redis", redisurl.Redact(set.RedisURL)).Msg("worker starts")
+	log.Info().Str("version", version.String()).Str("worker", w.Name()).Int("lines", len(set.Lines)).Str("redis", redisurl.Redact(set.RedisURL)).Msg("worker starts")
 	return w.Run(ctx)
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ringqueue/ringqueue/internal/redisurl"
 	"github.com/ringqueue/ringqueue/internal/settings"
+	"github.com/ringqueue/ringqueue/internal/version"
 )
 
 // Exit statuses.
@@ -65,6 +66,8 @@ func (silent) Printf(context.Context, string, ...any) {}
 // Run runs a command, prints its error if there is one, and returns the exit status.
 func Run(ctx context.Context, root *cobra.Command) int {
 	root.SilenceErrors, root.SilenceUsage = true, true
+	root.Version = version.String()
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	markUsage(root)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/version"
 	"github.com/ringqueue/ringqueue/ratelimit"
 	"github.com/ringqueue/ringqueue/ringout"
 )
@@ -81,15 +82,24 @@ func New(cfg Config) *Metrics {
 		}, []string{"operation", "code"}),
 	}
 	m.reader = newReader(cfg)
-	m.registry.MustRegister(m.attempts, m.lineWait, m.quotaWait, m.requests, m.responses, m.reader,
+	m.registry.MustRegister(m.attempts, m.lineWait, m.quotaWait, m.requests, m.responses, m.reader, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return m
+}
+
+// buildInfo says which ringqueue the worker is.
+func buildInfo() prometheus.Collector {
+	g := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "ringqueue_build_info", Help: "1, with the version of the worker.",
+	}, []string{"version"})
+	g.WithLabelValues(version.String()).Set(1)
+	return g
 }
 
 // Names lists ringqueue's metrics, a histogram's without suffix.
 func Names() []string {
 	names := []string{
-		"ringqueue_attempts_total", "ringqueue_line_wait_seconds", "ringqueue_quota_wait_seconds",
+		"ringqueue_attempts_total", "ringqueue_build_info", "ringqueue_line_wait_seconds", "ringqueue_quota_wait_seconds",
 		"ringqueue_ringcentral_request_seconds", "ringqueue_ringcentral_responses_total",
 	}
 	for _, d := range descriptions {

@@ -26,6 +26,7 @@ import (
 	"github.com/ringqueue/ringqueue/internal/redisclock"
 	"github.com/ringqueue/ringqueue/internal/schedule"
 	"github.com/ringqueue/ringqueue/internal/settings"
+	"github.com/ringqueue/ringqueue/internal/version"
 	"github.com/ringqueue/ringqueue/ratelimit"
 	"github.com/ringqueue/ringqueue/ringout"
 	"github.com/ringqueue/ringqueue/tasks"
@@ -142,7 +143,7 @@ func NewExtension(creds settings.Credentials, jwt string, limiter *ratelimit.Lim
 	var ext *line.Extension
 	quota := func(g ringout.Group) ratelimit.Key { return ratelimit.Key{Owner: key, Group: string(g)} }
 	client, err := ringout.New(ringout.Config{
-		Server: creds.Server, ClientID: creds.ClientID, ClientSecret: creds.ClientSecret.Reveal(), JWT: jwt,
+		Server: creds.Server, ClientID: creds.ClientID, ClientSecret: creds.ClientSecret.Reveal(), JWT: jwt, UserAgent: version.UserAgent(),
 		Admit: func(ctx context.Context, g ringout.Group) error {
 			_, err := limiter.Wait(ctx, quota(g))
 			return err
