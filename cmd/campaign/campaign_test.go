@@ -202,6 +202,17 @@ func TestLines(t *testing.T) {
 	if r := must(t, "lines"); !strings.Contains(r.out, "alice  sales  …0001   free") {
 		t.Errorf("lines says\n%s", r.out)
 	}
+	if r := run("lines", "unblock", "alice"); r.code != 1 || !strings.Contains(r.err, "alice is free") {
+		t.Errorf("unblock of a free line says %d %q", r.code, r.err)
+	}
+	rdb.HSet(t.Context(), "ringqueue:{ledger}:line:+16505550001", "state", "blocked", "token", "t1", "why", "nobody knows")
+	if r := must(t, "lines"); !strings.Contains(r.out, "nobody knows") {
+		t.Errorf("lines of a blocked line says\n%s", r.out)
+	}
+	must(t, "lines", "unblock", "alice")
+	if r := must(t, "lines"); !strings.Contains(r.out, "alice  sales  …0001   free") {
+		t.Errorf("lines after unblock says\n%s", r.out)
+	}
 }
 
 // TestCompletion asks as the shell does.
