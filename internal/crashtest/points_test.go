@@ -24,6 +24,7 @@ var points = []struct{ name, pass string }{
 	{"followed", "2"},
 	{"released", "1"},
 	{"voided", "1"},
+	{"detached", "1"},
 }
 
 // mixed are calls of which some need a second attempt.
@@ -36,6 +37,9 @@ func crashWorld(t *testing.T, point string) *world {
 		w.sim.Inject(ringouttest.Fault{
 			Operation: ringouttest.OpPlace, Skip: 1, Effect: ringouttest.AnswerStatus, Status: 400, Code: "TEL-108",
 		})
+	}
+	if point == "detached" { // a line is freed of a call whose answer was lost
+		w.sim.Inject(ringouttest.Fault{Operation: ringouttest.OpPlace, Skip: 1, Effect: ringouttest.Drop})
 	}
 	w.enqueue(6, mixed...)
 	if point == "voided" { // a token is made void where a worker died with a line but without a claim
