@@ -15,7 +15,7 @@ import (
 // belongs to one test and is safe for concurrent use.
 type Proxy struct {
 	listener net.Listener
-	target   string
+	target   func() string
 	delay    atomic.Int64 // nanoseconds, each way
 
 	mu    sync.Mutex
@@ -29,6 +29,12 @@ type Proxy struct {
 // as long, and what follows closely is not held up more. The connection itself
 // is made without a delay. The proxy ends with the test.
 func StartProxy(tb testing.TB, target string, delay time.Duration) *Proxy {
+	tb.Helper()
+	return StartProxyTo(tb, func() string { return target }, delay)
+}
+
+// StartProxyTo is StartProxy where each new connection may go elsewhere.
+func StartProxyTo(tb testing.TB, target func() string, delay time.Duration) *Proxy {
 	tb.Helper()
 	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -75,7 +81,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		far, err := net.Dial("tcp", p.target) //nolint:noctx // loopback answers at once
+		far, err := net.Dial("tcp", p.target()) //nolint:noctx // loopback answers at once
 		if err != nil {
 			_ = near.Close()
 			continue

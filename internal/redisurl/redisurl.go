@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -20,84 +19,61 @@ var ErrURL = errors.New("REDIS_URL")
 const forms = "it takes redis://[user:password@]host:port/db, rediss://… for TLS, " +
 	"redis-sentinel://host:port,host:port/db?master=NAME or redis-cluster://host:port,host:port"
 
-// New returns a client without connecting. Errors never contain the password.
-func New(address string) (redis.UniversalClient, error) {
-	scheme, rest, ok := strings.Cut(address, "://")
-	if !ok {
-		return nil, fmt.Errorf("%w: %q has no scheme; %s", ErrURL, "…", forms)
+// Check says whether an address can be used, without connecting; nil if it can. Errors hold no piece of the address.
+func Check(text string) error {
+	rdb, err := New(text)
+	if err != nil {
+		return err
 	}
-	switch scheme {
-	case "redis", "rediss":
-		o, err := redis.ParseURL(address)
-		if err != nil {
-			return nil, fmt.Errorf("%w: cannot be read; %s", ErrURL, forms)
-		}
-		return redis.NewClient(o), nil
-	case "redis-sentinel", "rediss-sentinel":
-		u, hosts, err := split("redis", rest)
-		if err != nil {
-			return nil, err
-		}
-		master := u.Query().Get("master")
-		if master == "" {
-			return nil, fmt.Errorf("%w: redis-sentinel needs ?master=NAME; %s", ErrURL, forms)
-		}
-		db := 0
-		if path := strings.Trim(u.Path, "/"); path != "" {
-			if db, err = strconv.Atoi(path); err != nil {
-				return nil, fmt.Errorf("%w: the database must be a number; %s", ErrURL, forms)
-			}
-		}
-		password, _ := u.User.Password()
+	_ = rdb.Close() // it was never connected
+	return nil
+}
+
+// New returns a client without connecting. Errors hold no piece of the address.
+func New(text string) (redis.UniversalClient, error) {
+	a, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	rdb, err := a.client()
+	if err != nil {
+		return nil, err
+	}
+	watch(rdb)
+	return rdb, nil
+}
+
+var errParameters = fmt.Errorf("%w: has a parameter that is not valid; %s", ErrURL, forms)
+
+func (a address) client() (redis.UniversalClient, error) {
+	switch a.kind {
+	case sentinel:
 		o := &redis.FailoverOptions{
-			MasterName: master, SentinelAddrs: hosts, Username: u.User.Username(), Password: password, DB: db,
+			MasterName: a.query.Get("master"), SentinelAddrs: a.hosts, DB: a.db,
+			SentinelUsername: a.query.Get("sentinel_username"), SentinelPassword: a.query.Get("sentinel_password"),
 		}
-		if scheme == "rediss-sentinel" {
+		o.Username, o.Password = a.user.Username(), a.password()
+		if a.tls {
 			o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 		}
 		return redis.NewFailoverClient(o), nil
-	case "redis-cluster", "rediss-cluster":
-		plain := "redis"
-		if strings.HasPrefix(scheme, "rediss") {
-			plain = "rediss"
-		}
-		u, hosts, err := split(plain, rest)
+	case cluster:
+		o, err := redis.ParseClusterURL(a.url().String())
 		if err != nil {
-			return nil, err
-		}
-		query := u.Query()
-		for _, h := range hosts[1:] {
-			query.Add("addr", h)
-		}
-		u.Host, u.RawQuery = hosts[0], query.Encode()
-		o, err := redis.ParseClusterURL(u.String())
-		if err != nil {
-			return nil, fmt.Errorf("%w: cannot be read; %s", ErrURL, forms)
+			return nil, errParameters // go-redis's repeats the address
 		}
 		return redis.NewClusterClient(o), nil
 	}
-	return nil, fmt.Errorf("%w: unknown scheme %q; %s", ErrURL, scheme, forms)
+	o, err := redis.ParseURL(a.url().String())
+	if err != nil {
+		return nil, errParameters
+	}
+	return redis.NewClient(o), nil
 }
 
-// split reads an address with several hosts, which net/url does not.
-func split(scheme, rest string) (*url.URL, []string, error) {
-	user, hosts, found := strings.Cut(rest, "@")
-	if !found {
-		user, hosts = "", rest
-	} else {
-		user += "@"
-	}
-	end := strings.IndexAny(hosts, "/?")
-	tail := ""
-	if end >= 0 {
-		hosts, tail = hosts[:end], hosts[end:]
-	}
-	list := strings.Split(hosts, ",")
-	u, err := url.Parse(scheme + "://" + user + list[0] + tail)
-	if err != nil || list[0] == "" {
-		return nil, nil, fmt.Errorf("%w: cannot be read; %s", ErrURL, forms)
-	}
-	return u, list, nil
+func (a address) password() string {
+	password, _ := a.user.Password()
+	return password
 }
 
 // Open returns a client whose Redis has answered.
@@ -124,15 +100,15 @@ func Open(ctx context.Context, address string) (redis.UniversalClient, error) {
 	return nil, fmt.Errorf("redis at %s does not answer: %w; is it running, and is REDIS_URL right?", Redact(address), err)
 }
 
-// Redact returns the address without user, password and parameters.
-func Redact(address string) string {
-	scheme, rest, ok := strings.Cut(address, "://")
-	if !ok {
+// Redact returns the address without user, password and parameters; "…" if it is not certain what they are.
+func Redact(text string) string {
+	a, err := parse(text)
+	if err != nil {
 		return "…"
 	}
-	if i := strings.LastIndex(rest, "@"); i >= 0 {
-		rest = rest[i+1:]
+	shown := a.scheme + "://" + strings.Join(a.hosts, ",")
+	if a.kind != cluster {
+		shown += "/" + strconv.Itoa(a.db)
 	}
-	rest, _, _ = strings.Cut(rest, "?")
-	return scheme + "://" + rest
+	return shown
 }

@@ -123,24 +123,12 @@ func RedisURL(getenv func(string) string, dotenvPath string) (string, error) {
 }
 
 func (e *environment) redisURL() string {
-	const takes = "takes an address such as " + DefaultRedisURL + ", with redis, rediss, redis-sentinel or redis-cluster before ://"
 	address := e.get(RedisVar)
 	if address == "" {
 		return DefaultRedisURL
 	}
-	u, err := url.Parse(address)
-	if err != nil {
-		e.fail("%s: is not a URL; %s", RedisVar, takes) // neither the address nor the error, which repeats it
-		return ""
-	}
-	switch u.Scheme {
-	case "redis", "rediss", "redis-sentinel", "rediss-sentinel", "redis-cluster", "rediss-cluster":
-	default:
-		e.fail("%s: has no scheme of Redis; %s", RedisVar, takes)
-		return ""
-	}
-	if u.Host == "" {
-		e.fail("%s: has no host; %s", RedisVar, takes)
+	if err := redisurl.Check(address); err != nil {
+		e.problems = append(e.problems, err.Error()) // which names the variable
 		return ""
 	}
 	return address

@@ -143,6 +143,9 @@ func TestLoadFileValues(t *testing.T) {
 	}
 }
 
+const redisTakes = "it takes redis://[user:password@]host:port/db, rediss://… for TLS, " +
+	"redis-sentinel://host:port,host:port/db?master=NAME or redis-cluster://host:port,host:port"
+
 func TestLoadErrors(t *testing.T) {
 	t.Parallel()
 	const config = "ringqueue.yaml"
@@ -169,13 +172,13 @@ func TestLoadErrors(t *testing.T) {
 			"RC_SERVER_URL: is no plain address of a server; takes https:// and a host, such as https://platform.ringcentral.com; http is for this machine only",
 		}},
 		{"no scheme of Redis", env(RedisVar, "http://:hunter2@localhost"), "", "", []string{
-			"REDIS_URL: has no scheme of Redis; takes an address such as redis://127.0.0.1:6379/0, with redis, rediss, redis-sentinel or redis-cluster before ://",
+			"REDIS_URL: has no scheme of Redis; " + redisTakes,
 		}},
 		{"no URL of Redis", env(RedisVar, "redis://:hunter2@local host\x7f"), "", "", []string{
-			"REDIS_URL: is not a URL; takes an address such as redis://127.0.0.1:6379/0, with redis, rediss, redis-sentinel or redis-cluster before ://",
+			"REDIS_URL: has a space or a control character; " + redisTakes,
 		}},
 		{"no host of Redis", env(RedisVar, "redis:///0"), "", "", []string{
-			"REDIS_URL: has no host; takes an address such as redis://127.0.0.1:6379/0, with redis, rediss, redis-sentinel or redis-cluster before ://",
+			"REDIS_URL: has no host; " + redisTakes,
 		}},
 		{"bad line in .env", env(), "A=1\nB='x\ny'\nRC_APP CLIENT-SECRET hunter2\nC=1\n", "", []string{
 			"ENV:4: is not a line such as NAME=value",
@@ -277,7 +280,7 @@ func TestRedisURLNeedsNothingElse(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	for _, address := range []string{
-		"redis://localhost", "rediss://u:p@h:6380/2?x=y", "redis-sentinel://a:1,b:2/mymaster/0", "redis-cluster://a:1,b:2",
+		"redis://localhost", "rediss://u:p@h:6380/2?protocol=2", "redis-sentinel://a:1,b:2/0?master=mymaster", "redis-cluster://a:1,b:2",
 	} {
 		if got, err := RedisURL(env(RedisVar, address), ""); err != nil || got != address {
 			t.Errorf("%s: got %q, %v", address, got, err)
@@ -305,7 +308,7 @@ func TestServerURL(t *testing.T) {
 
 func TestNothingShowsSecrets(t *testing.T) {
 	t.Parallel()
-	w, err := Load(env(RedisVar, "redis://u:hunter2@localhost:6379/0?password=hunter2"), "", "")
+	w, err := Load(env(RedisVar, "redis://u:hunter2@localhost:6379/0?client_name=hunter2"), "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
