@@ -350,10 +350,6 @@ func (f *file) sample() ([]record, error) {
 	return sampled, nil
 }
 
-func utf16(r io.Reader, order unicode.Endianness) io.Reader {
-	return transform.NewReader(r, unicode.UTF16(order, unicode.UseBOM).NewDecoder())
-}
-
 // zeros reports whether most of every second byte is zero from the given one on, and hardly any other: Latin text
 // in UTF-16 without a byte order mark.
 func zeros(head []byte, from int) bool {

@@ -327,6 +327,68 @@ func (c *columns) known(column int) bool {
 		slices.ContainsFunc(c.flags, func(f flagColumn) bool { return f.index == column })
 }
 
+// numbered is a person in a header who is not the first of several: "Contact 2 Phone". "Phone 2" is the same person's.
+var numbered = regexp.MustCompile(`(?i)(contact|person|people|applicant|borrower|customer|client|guest|adult|tenant|member|student|owner|kontakt|ansprechpartner|kunde|teilnehmer|contacto|persona|cliente|contatto|contato|kontaktperson|personne|osoba|лицо|контакт|联系人|連絡先)[ _.#-]*([2-9])([^0-9]|$)`)
+
+// nameDigit is a column of a numbered name: "Name 2".
+var nameDigit = regexp.MustCompile(`(?i)(name|nom|prénom|nombre|nome|naam|navn|namn|nimi|имя|姓名|氏名)[ _.#-]*([1-9])([^0-9]|$)`)
+
+// lastDigit is the number of a header, if it has one.
+var lastDigit = regexp.MustCompile(`[1-9]`)
+
+// several leaves out the phones of the second and further persons of a row, whose names or headers are numbered.
+func (c *columns) several(header []string) {
+	digits := map[string]bool{}
+	for _, h := range header {
+		if found := nameDigit.FindStringSubmatch(h); found != nil {
+			digits[found[2]] = true
+		}
+	}
+	c.phones = slices.DeleteFunc(c.phones, func(p phoneColumn) bool {
+		h := header[p.index]
+		another := numbered.MatchString(h)
+		if d := lastDigit.FindString(h); d != "" && d != "1" && digits[d] && len(digits) > 1 {
+			another = true
+		}
+		if another {
+			c.leftOut = append(c.leftOut, leftOut{p.index, "another person's of the same row"})
+		}
+		return another
+	})
+}
+
+// grouped leaves out the phones that a line above the header gives to somebody else, where several columns have one name:
+// "Student,,Mother," over "Name,Phone,Name,Phone". It returns a name that still is several columns'.
+func (c *columns) grouped(header, above []string) string {
+	times := map[string]int{}
+	for _, p := range c.phones {
+		times[header[p.index]]++
+	}
+	if above != nil {
+		c.phones = slices.DeleteFunc(c.phones, func(p phoneColumn) bool {
+			if times[header[p.index]] < 2 {
+				return false
+			}
+			group := ""
+			for i := min(p.index, len(above)-1); i >= 0 && group == ""; i-- {
+				group = strings.TrimSpace(above[i])
+			}
+			if headerClasses(group)&(isOther|isDead|isFax|isStop) == 0 {
+				return false
+			}
+			times[header[p.index]]--
+			c.leftOut = append(c.leftOut, leftOut{p.index, "under " + strconv.Quote(short(group)) + ", which is somebody else"})
+			return true
+		})
+	}
+	for _, p := range c.phones {
+		if times[header[p.index]] > 1 {
+			return header[p.index]
+		}
+	}
+	return ""
+}
+
 // persons are the different people of whom the headers of phones speak, such as customer and employee.
 func (c *columns) persons(header []string) []string {
 	var found []string

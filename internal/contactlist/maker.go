@@ -36,7 +36,7 @@ func (m *Maker) Contact(number, name, id, zone string) (campaign.Contact, error)
 	case len(found) == 0 && why == flawNone:
 		return c, errors.New("the number is empty")
 	case len(found) == 0 || why == flawStop:
-		return c, fmt.Errorf("the number%s %s", masked(number), why)
+		return c, fmt.Errorf("the number%s %s", masked(number), why.alone())
 	}
 	c.Numbers = found
 	if zone = strings.TrimSpace(zone); zone != "" {

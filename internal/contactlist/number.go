@@ -18,7 +18,7 @@ func Number(written, region string) (string, error) {
 	n := newNumbering(known)
 	found, why := n.numbers(written, way{region: n.list}, nil)
 	if why == flawStop {
-		return "", fmt.Errorf("the number%s %s", masked(written), why)
+		return "", fmt.Errorf("the number%s %s", masked(written), why.alone())
 	}
 	switch {
 	case len(found) > 1:
@@ -26,7 +26,7 @@ func Number(written, region string) (string, error) {
 	case len(found) == 0 && why == flawNone:
 		return "", errors.New("the number is empty")
 	case len(found) == 0:
-		return "", fmt.Errorf("the number%s %s", masked(written), why)
+		return "", fmt.Errorf("the number%s %s", masked(written), why.alone())
 	}
 	return found[0], nil
 }

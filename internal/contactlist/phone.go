@@ -34,6 +34,17 @@ const (
 	flawGone      flaw = "says that the person is dead"
 )
 
+// alone is the flaw of a number that stands in no list.
+func (f flaw) alone() string {
+	switch f {
+	case flawAmbiguous:
+		return "can be read with and without a country code: write it with + and country code"
+	case flawForeign:
+		return "is no number of this country; write it with + and country code"
+	}
+	return string(f)
+}
+
 // flawOf is why a phone with these words beside it is left out.
 func flawOf(c class) flaw {
 	switch {

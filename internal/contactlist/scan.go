@@ -71,6 +71,16 @@ func (r *Reader) mapColumns(sampled []record) error {
 	default:
 		r.columns = r.byContent(kept, certain, alone)
 	}
+	if named && !r.options.DoNotCall {
+		r.columns.several(r.header)
+		var above []string
+		if at > 0 {
+			above = sampled[at-1].cells
+		}
+		if twice := r.columns.grouped(r.header, above); twice != "" && r.options.Columns[string(Phone)] == "" {
+			return fmt.Errorf("several columns are called %q: give them names that say whose phones they are", short(twice))
+		}
+	}
 	if err := r.columns.override(r.header, r.options.Columns); err != nil {
 		return err
 	}

@@ -54,11 +54,6 @@ func TestWorkbook(t *testing.T) {
 		{"Total", 3, nil, nil},
 	}
 	format := func(f *excelize.File) {
-		custom := "000000000000"
-		style, err := f.NewStyle(&excelize.Style{CustomNumFmt: &custom})
-		if err != nil {
-			t.Fatal(err)
-		}
 		scientific, err := f.NewStyle(&excelize.Style{NumFmt: 11}) // 0.00E+00
 		if err != nil {
 			t.Fatal(err)
@@ -66,7 +61,6 @@ func TestWorkbook(t *testing.T) {
 		if err := f.SetCellStyle("Sheet1", "C3", "C3", scientific); err != nil {
 			t.Fatal(err)
 		}
-		_ = style
 	}
 	text := book(t, format, rows)
 	for _, in := range []io.Reader{bytes.NewReader(text), iotest.HalfReader(bytes.NewReader(text))} {
