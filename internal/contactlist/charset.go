@@ -89,6 +89,9 @@ func guessEncoding(sample []byte, mixed bool, region string) (guess, error) {
 		}
 		r := reading{guess: guess{name: s.name, single: s.charmap}, text: string(decoded)}
 		r.score, r.language = score(r.text, s.languages)
+		if r.language == "" && s.charmap == charmap.Windows1252 {
+			r.score += 0.25 // dashes and quotes only: the one that most programs write
+		}
 		if rare[s.name] {
 			r.score -= 0.1
 		}
@@ -150,7 +153,7 @@ func around(line string) string {
 
 // score says how much of a text beyond ASCII is letters of one of the languages, in their places.
 func score(text, languages string) (best float64, language string) {
-	total, wrong := 0, 0
+	total, wrong, signs := 0, 0, 0
 	counts := map[rune]int{}
 	prev := rune(0)
 	runes := []rune(text)
@@ -164,6 +167,9 @@ func score(text, languages string) (best float64, language string) {
 			case 1:
 				total++
 				counts[unicode.ToLower(r)]++
+			case 2:
+				total++
+				signs++
 			case -1:
 				total++
 				wrong++
@@ -179,7 +185,7 @@ func score(text, languages string) (best float64, language string) {
 		all += letters[l]
 	}
 	for l := range strings.FieldsSeq(languages) {
-		sum := 0.0
+		sum := float64(signs)
 		for r, n := range counts {
 			switch {
 			case strings.ContainsRune(letters[l], r):
@@ -208,8 +214,11 @@ func score(text, languages string) (best float64, language string) {
 	return best, language
 }
 
-// judge is 1 for a letter in its place, -1 for what stands where it cannot, and 0 for a sign that says nothing.
+// judge is 1 for a letter in its place, 2 for another sign in its place, -1 for what stands where it cannot, and 0 for what says
+// nothing.
 func judge(prev, r, next rune) int {
+	letter := unicode.IsLetter(prev) || unicode.IsLetter(next)
+	digit := unicode.IsDigit(prev) || unicode.IsDigit(next)
 	switch {
 	case r == utf8.RuneError || unicode.IsControl(r) || unicode.In(r, unicode.Co):
 		return -1
@@ -220,19 +229,38 @@ func judge(prev, r, next rune) int {
 				return -1
 			}
 		}
-		if unicode.IsUpper(r) && unicode.IsLower(prev) {
+		switch {
+		case digit && !letter, latin && !letter && !strings.ContainsRune("àáéèêóòöøåæíúÀÁÉÈÓÖØÅÆÍÚ", r):
+			return -1
+		case !letter:
+			return 0
+		case unicode.IsUpper(r) && (unicode.IsLower(prev) || unicode.IsLetter(prev) && unicode.IsLower(next)):
+			return -1
+		case unicode.IsLower(r) && unicode.IsUpper(next):
 			return -1
 		}
 		return 1
-	case strings.ContainsRune("’‘´–—-·«»„“”…\u00a0", r):
+	case strings.ContainsRune("’‘´", r):
+		if unicode.IsLetter(prev) && unicode.IsLetter(next) {
+			return 2
+		}
 		return 0
+	case strings.ContainsRune("–—", r):
+		if unicode.IsLower(prev) && unicode.IsLower(next) {
+			return -1
+		}
+		return 0
+	case strings.ContainsRune("-·«»„“”…\u00a0", r):
+		return 0
+	case strings.ContainsRune("£€¥¢", r) && digit && !letter:
+		return 2
 	case strings.ContainsRune("°ºª®™©", r):
 		if unicode.IsLetter(next) {
 			return -1
 		}
 		return 0
 	}
-	if unicode.IsLetter(prev) || unicode.IsLetter(next) {
+	if letter {
 		return -1
 	}
 	return 0

@@ -173,6 +173,12 @@ func TestEncodings(t *testing.T) {
 		{"Turkish", "US", "Name,Phone\nŞahin Yıldırım,650-253-0101\n", "Windows-1254", charmap.Windows1254},
 		{"Russian", "US", "Name,Phone\nПётр Иванов,650-253-0101\n", "Windows-1251", charmap.Windows1251},
 		{"Greek", "US", "Name,Phone\nΓιώργος,650-253-0101\n", "Windows-1253", charmap.Windows1253},
+		{"a Mac's letters in an American campaign", "US", "Name,Phone\nMüller Peña,650-253-0101\n", "Macintosh", charmap.Macintosh},
+		{"Irish", "US", "Name,Phone\nO’Brien,650-253-0101\n", "Windows-1252", charmap.Windows1252},
+		{"a dash", "US", "Name,Phone\nAda – Ben,650-253-0101\n", "Windows-1252", charmap.Windows1252},
+		{"pounds", "GB", "Name,Phone,Owed\nAda,020 7946 0101,£5\n", "Windows-1252", charmap.Windows1252},
+		{"euros", "US", "Name,Phone,Owed\nAda,650-253-0101,€5\n", "Windows-1252", charmap.Windows1252},
+		{"DOS", "US", "Name,Phone\nMüller,650-253-0101\n", "IBM850", charmap.CodePage850},
 		{"Danish", "DK", "Navn,Telefon\nSøren,32 12 34 01\n", "Windows-1252", charmap.Windows1252},
 	}
 	for _, tt := range tests {
