@@ -330,6 +330,9 @@ func (f *file) sample() ([]record, error) {
 	if err != nil {
 		return nil, err
 	}
+	if closer, ok := in.(io.Closer); ok {
+		defer closer.Close() //nolint:errcheck // only read
+	}
 	var sampled []record
 	for size := 0; len(sampled) < sampleRows && size < sampleBytes; {
 		rec, err := in.next()
