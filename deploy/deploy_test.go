@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math"
@@ -212,6 +213,7 @@ func TestCompose(t *testing.T) {
 	t.Parallel()
 	compose := documents(t, "compose.yaml")[0]
 	services, _ := at(compose, "services").(object)
+	defaults := env(t, "compose.env")
 	for name, s := range services {
 		for _, p := range list(at(s, "ports")) {
 			if text, _ := p.(string); !strings.HasPrefix(text, "127.0.0.1:") {
@@ -244,12 +246,40 @@ func TestCompose(t *testing.T) {
 		if grace, err := time.ParseDuration(text); err != nil || grace < 2*drain {
 			t.Errorf("%s has stop_grace_period %q, want twice the drain of %s", name, text, drain)
 		}
-		if hosts, _ := at(s, "environment", "CONSOLE_HOSTS").(string); !slices.Contains(strings.Split(hosts, ","), name) {
-			t.Errorf("%s does not answer to its own name: CONSOLE_HOSTS is %q", name, hosts)
+		if !slices.Contains(strings.Split(defaults["CONSOLE_HOSTS"], ","), name) {
+			t.Errorf("%s does not answer to its own name: CONSOLE_HOSTS is %q", name, defaults["CONSOLE_HOSTS"])
 		}
-		if at(list(at(s, "env_file"))[0], "format") != "raw" {
-			t.Errorf("%s: a bcrypt hash's $ would be expanded", name)
+		// What the operator sets must win, and environment wins over every env_file.
+		if at(s, "environment") != nil {
+			t.Errorf("%s has an environment that ringqueue.env cannot change: %v", name, at(s, "environment"))
 		}
+		var order []string
+		for _, f := range list(at(s, "env_file")) {
+			path, _ := at(f, "path").(string)
+			if order = append(order, path); at(f, "format") != "raw" {
+				t.Errorf("%s: a bcrypt hash's $ would be expanded in %s", name, path)
+			}
+		}
+		if !slices.Equal(order, []string{"compose.env", "secrets/redis.env", "ringqueue.env"}) {
+			t.Errorf("%s reads %v, want ringqueue.env last", name, order)
+		}
+	}
+	for name := range defaults {
+		if example, ok := env(t, "ringqueue.env.example")[name]; ok {
+			t.Errorf("the example sets %s to %q, which takes compose's value away", name, example)
+		}
+	}
+	for name, s := range services {
+		on := slices.Contains(list(at(s, "networks")), any("redis"))
+		if want := slices.Contains([]string{"redis", "worker-1", "worker-2", "tools"}, name); on != want {
+			t.Errorf("%s on Redis's network: %t", name, on)
+		}
+	}
+	if at(compose, "networks", "redis", "internal") != true || len(list(at(services["redis"], "networks"))) != 1 {
+		t.Error("Redis's network is not its own")
+	}
+	if command := fmt.Sprint(at(services["redis"], "command")); !strings.Contains(command, "--include /run/secrets/redis-auth") || strings.Contains(command, "protected-mode no") {
+		t.Errorf("redis asks for no password: %s", command)
 	}
 	redis := services["redis"]
 	if command := list(at(redis, "command")); len(command) < 2 || command[1] != "/etc/redis/redis.conf" {
@@ -261,6 +291,22 @@ func TestCompose(t *testing.T) {
 	if !slices.Contains(list(at(redis, "volumes")), any("redis-data:/data")) {
 		t.Error("redis has no volume for its data")
 	}
+}
+
+// env reads a file of settings as compose does.
+func env(t *testing.T, path string) map[string]string {
+	t.Helper()
+	src, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for line := range strings.Lines(string(src)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok && !strings.HasPrefix(name, "#") {
+			all[name] = value
+		}
+	}
+	return all
 }
 
 func TestKubernetes(t *testing.T) {
@@ -332,6 +378,17 @@ func TestKubernetes(t *testing.T) {
 		if found[want] == nil {
 			t.Errorf("%s is missing", want)
 		}
+	}
+	for _, c := range list(at(found["StatefulSet/ringqueue-redis"], "spec", "template", "spec", "containers")) {
+		if command := fmt.Sprint(at(c, "command")); !strings.Contains(command, "--include /etc/redis-auth/auth.conf") || strings.Contains(command, "protected-mode no") {
+			t.Errorf("redis asks for no password: %s", command)
+		}
+	}
+	if password, _ := at(found["Secret/ringqueue-redis"], "stringData", "auth.conf").(string); strings.TrimSpace(password) != "requirepass PASSWORD" {
+		t.Errorf("the Secret's example has %q", password)
+	}
+	if from := fmt.Sprint(at(found["NetworkPolicy/ringqueue-redis"], "spec", "ingress")); !strings.Contains(from, "[worker tools]") {
+		t.Errorf("who may reach Redis: %s", from)
 	}
 	secret, _ := at(found["Secret/ringqueue"], "stringData").(object)
 	for _, name := range []string{"RC_APP_CLIENT_SECRET", "RC_USER_JWT_ALICE", "RC_USER_JWT_BOB", "CONSOLE_USERS", "CONSOLE_METRICS_TOKEN"} {
