@@ -153,8 +153,8 @@ func TestCallingHours(t *testing.T) {
 	slices.Sort(spans)
 	file := w.file("h.yaml", "name: h\ncalling_hours:\n  timezone: contact\n  mon-sun: ["+strings.Join(spans, ", ")+"]\n")
 	w.file("people.csv", "id,phone,timezone\n"+
-		"day,+12122000030,Africa/Abidjan\n"+ // UTC
-		"night,+12122000130,Pacific/Tarawa\n"+ // UTC+12
+		"day,+2250123456789,Africa/Abidjan\n"+ // UTC
+		"night,+68672001234,Pacific/Tarawa\n"+ // UTC+12
 		"nowhere,+80012345678,\n") // a number of no country
 	r := w.must("enqueue", "csv", "people.csv", "--campaign", file)
 	for _, want := range []string{"3  imported", "1  of them not called now: outside calling hours", "1  of them not called now: time zone unknown"} {
@@ -174,7 +174,7 @@ func TestCallingHours(t *testing.T) {
 			t.Errorf("blocked_by does not say %q:\n%s", want, blocked)
 		}
 	}
-	if got, want := dialled(w.honest()), map[string]int{"+12122000030": 1}; !maps.Equal(got, want) {
+	if got, want := dialled(w.honest()), map[string]int{"+2250123456789": 1}; !maps.Equal(got, want) {
 		t.Errorf("dialled %v, want %v", got, want)
 	}
 	// They are scheduled, not tried over and over.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,20 +25,22 @@ import (
 )
 
 const (
-	scale    = 60 // how many times faster than real time RingCentral runs
+	fast     = 60 // how many times faster than real time RingCentral runs
+	slow     = 1  // where a quota's slots must be good for as long as a long way takes
 	camp     = "spring"
 	patience = 60 * time.Second // bounds every wait; only a failure takes as long
 )
 
 // world is a Redis that stands at an address, a RingCentral and workers.
 type world struct {
-	t   *testing.T
-	url string
-	rdb redis.UniversalClient
-	led *ledger.Ledger
-	sim *ringouttest.Simulator
-	rc  string
-	log buffer
+	t     *testing.T
+	scale int
+	url   string
+	rdb   redis.UniversalClient
+	led   *ledger.Ledger
+	sim   *ringouttest.Simulator
+	rc    string
+	log   buffer
 }
 
 type buffer struct {
@@ -58,13 +61,13 @@ func (b *buffer) String() string {
 }
 
 // newWorld is a world whose conversations last so long of real time, with a campaign of n contacts.
-func newWorld(t *testing.T, url string, talk time.Duration, n int) *world {
+func newWorld(t *testing.T, url string, scale int, talk time.Duration, n int) *world {
 	t.Helper()
-	w := &world{t: t, url: url}
+	w := &world{t: t, scale: scale, url: url}
 	w.rdb = w.client()
 	w.led = ledger.New(w.rdb)
-	w.sim, w.rc = ringouttest.Start(t, ringouttest.Config{Scale: scale, Retention: 30 * time.Minute, Ending: func(string, int) ringouttest.Ending {
-		return ringouttest.Ending{Name: ringouttest.Answered, Answer: 2 * time.Second, Ring: 2 * time.Second, Talk: talk * scale}
+	w.sim, w.rc = ringouttest.Start(t, ringouttest.Config{Scale: float64(scale), Retention: 30 * time.Minute, Ending: func(string, int) ringouttest.Ending {
+		return ringouttest.Ending{Name: ringouttest.Answered, Answer: 2 * time.Second, Ring: 2 * time.Second, Talk: talk * time.Duration(scale)}
 	}})
 	rules := campaign.Default(camp).Faster(scale)
 	rules.CallingHours = campaign.Hours{Always: true}
@@ -114,7 +117,7 @@ func (w *world) work(n int) {
 			Name: fmt.Sprintf("line%d", i), Number: fmt.Sprintf("+1650555%04d", i), Team: "default", JWT: settings.Secret(fmt.Sprintf("jwt%d", i)),
 		})
 	}
-	wk, err := worker.New(w.client(), set, zerolog.New(&w.log), scale)
+	wk, err := worker.New(w.client(), set, zerolog.New(&w.log), w.scale)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -173,10 +176,11 @@ func (w *world) honest() {
 func TestClusterLosesAShard(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
-	w := newWorld(t, c.URL(), 15*time.Second, 12)
+	w := newWorld(t, c.URL(), fast, 15*time.Second, 12)
 	w.work(6)
 	w.until("six calls", func() bool { return w.dialled() == 6 })
-	w.work(6) // stands by
+	w.work(6)
+	w.until("the second worker stands by", func() bool { return strings.Contains(w.log.String(), "standing by") })
 	home := c.Shard("ringqueue:{ledger}:redis")
 	for shard := range 3 {
 		if shard != home {
@@ -192,7 +196,7 @@ func TestClockOff(t *testing.T) {
 	for _, ahead := range []time.Duration{70 * time.Second, -70 * time.Second} {
 		t.Run(ahead.String(), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, redistest.StartSkewed(t, ahead).URL(), time.Second, 4)
+			w := newWorld(t, redistest.StartSkewed(t, ahead).URL(), fast, time.Second, 4)
 			w.work(2)
 			w.until("all are done", func() bool { return w.done() == 4 })
 			w.honest()
@@ -205,7 +209,7 @@ func TestLongWay(t *testing.T) {
 	for _, trip := range []time.Duration{30 * time.Millisecond, 100 * time.Millisecond} {
 		t.Run(trip.String(), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, redistest.StartProxy(t, redistest.Start(t).Addr(), trip/2).URL(), time.Second, 4)
+			w := newWorld(t, redistest.StartProxy(t, redistest.Start(t).Addr(), trip/2).URL(), slow, time.Second, 4)
 			w.work(2)
 			w.until("all are done", func() bool { return w.done() == 4 })
 			w.honest()
@@ -216,7 +220,7 @@ func TestLongWay(t *testing.T) {
 // TestFewRights dials, pauses and shows where MEMORY, CONFIG, DEBUG and KEYS are forbidden.
 func TestFewRights(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, redistest.Start(t, "--appendonly", "yes").UserURL("-memory", "-config", "-debug", "-keys"), time.Second, 4)
+	w := newWorld(t, redistest.Start(t, "--appendonly", "yes").UserURL("-memory", "-config", "-debug", "-keys"), fast, time.Second, 4)
 	pauses := tasks.NewPauses(w.rdb)
 	if err := pauses.Pause(t.Context(), camp); err != nil {
 		t.Fatal(err)
@@ -236,7 +240,7 @@ func TestFewRights(t *testing.T) {
 func TestSentinelFailover(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartSentinel(t, "--appendonly", "yes", "--appendfsync", "always")
-	w := newWorld(t, s.URL(), 3*time.Second, 6)
+	w := newWorld(t, s.URL(), fast, 3*time.Second, 6)
 	w.work(2)
 	w.until("two calls", func() bool { return w.dialled() == 2 })
 	w.until("both are known", func() bool {
