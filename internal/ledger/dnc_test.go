@@ -3,7 +3,9 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"testing"
+	"time"
 )
 
 func TestDNC(t *testing.T) {
@@ -32,7 +34,7 @@ func TestDNC(t *testing.T) {
 		}
 	}
 	got := map[string]bool{}
-	if err := b.DNCEach(b.ctx(), func(n string) error { got[n] = true; return nil }); err != nil || len(got) != len(want) {
+	if err := b.DNCEach(b.ctx(), func(e DNCEntry) error { got[e.Number] = true; return nil }); err != nil || len(got) != len(want) {
 		t.Fatalf("each: %d numbers, %v; want %d", len(got), err, len(want))
 	}
 	for n := range got {
@@ -41,7 +43,7 @@ func TestDNC(t *testing.T) {
 		}
 	}
 	stop := errors.New("stop")
-	if err := b.DNCEach(b.ctx(), func(string) error { return stop }); !errors.Is(err, stop) {
+	if err := b.DNCEach(b.ctx(), func(DNCEntry) error { return stop }); !errors.Is(err, stop) {
 		t.Fatalf("visit that fails: %v", err)
 	}
 	for name, f := range map[string]func(...string) (int, error){
@@ -51,5 +53,56 @@ func TestDNC(t *testing.T) {
 		if n, err := f(); n != 0 || err != nil {
 			t.Errorf("%s nothing: %d, %v", name, n, err)
 		}
+	}
+}
+
+// TestDNCDetails keeps of two wishes the one that lasts longer, and lets a wish end when its time comes.
+func TestDNCDetails(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	// One of before there were details.
+	if err := b.rdb.SAdd(b.ctx(), keyDNC, "+14155550100").Err(); err != nil {
+		t.Fatal(err)
+	}
+	since, past := time.UnixMilli(1700000000000).UTC(), time.UnixMilli(1700000001000).UTC()
+	soon, late := time.UnixMilli(4000000000000).UTC(), time.UnixMilli(4100000000000).UTC()
+	put := func(n int, entries ...DNCEntry) {
+		t.Helper()
+		for _, want := range []int{n, 0} {
+			if got, err := b.DNCPut(b.ctx(), entries...); err != nil || got != want {
+				t.Fatalf("%d are new, %v; want %d", got, err, want)
+			}
+		}
+	}
+	entry := func(number, reason string, expires time.Time) DNCEntry {
+		return DNCEntry{Number: number, Reason: reason, Source: "list.csv", AddedAt: since, Expires: expires}
+	}
+	put(4, entry("+14155550101", "asked", time.Time{}), entry("+14155550102", "for a while", soon), entry("+14155550103", "over", past),
+		entry("+14155550104", "for longer", late))
+	put(0, entry("+14155550100", "until then", soon), entry("+14155550101", "until then", soon), entry("+14155550102", "for longer", late),
+		entry("+14155550104", "for ever", time.Time{}), entry("+14155550104", "until then", soon))
+	if n, err := b.DNCEnd(b.ctx()); n != 1 || err != nil {
+		t.Fatalf("%d have ended, %v", n, err)
+	}
+	want := map[string]DNCEntry{
+		"+14155550100": {Number: "+14155550100"}, "+14155550101": entry("+14155550101", "asked", time.Time{}),
+		"+14155550102": entry("+14155550102", "for longer", late), "+14155550104": entry("+14155550104", "for ever", time.Time{}),
+	}
+	list := func() map[string]DNCEntry {
+		got := map[string]DNCEntry{}
+		if err := b.DNCEach(b.ctx(), func(e DNCEntry) error { got[e.Number] = e; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := list(); !reflect.DeepEqual(got, want) {
+		t.Fatalf("the list is %+v\nwant %+v", got, want)
+	}
+	if n, err := b.DNCRemove(b.ctx(), "+14155550102"); n != 1 || err != nil {
+		t.Fatalf("%d removed, %v", n, err)
+	}
+	put(1, DNCEntry{Number: "+14155550102"})
+	if e := list()["+14155550102"]; e.Reason != "" || e.AddedAt.IsZero() || !e.Expires.IsZero() {
+		t.Fatalf("the entry is %+v", e)
 	}
 }

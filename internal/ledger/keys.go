@@ -3,15 +3,17 @@ package ledger
 // All keys of the ledger share one hash tag: the do-not-call list and, later, caps over all campaigns are checked in the
 // same script that claims an attempt, so they must live in one slot of a Redis Cluster. docs/redis-keys.md lists them.
 const (
-	keyCampaigns = "ringqueue:{ledger}:campaigns"
-	keyOpen      = "ringqueue:{ledger}:open" // scripts/lib.lua has it too
-	keyEnded     = "ringqueue:{ledger}:ended"
-	keyDeleted   = "ringqueue:{ledger}:deleted"
-	keyDNC       = "ringqueue:{ledger}:dnc"
-	keyIDKey     = "ringqueue:{ledger}:id-key"
-	keyDue       = "ringqueue:{ledger}:due"
-	keyWakeTurn  = "ringqueue:{ledger}:wake-turn"
-	keyWakes     = "ringqueue:{ledger}:wakes"
+	keyCampaigns  = "ringqueue:{ledger}:campaigns"
+	keyOpen       = "ringqueue:{ledger}:open" // scripts/lib.lua has it too
+	keyEnded      = "ringqueue:{ledger}:ended"
+	keyDeleted    = "ringqueue:{ledger}:deleted"
+	keyDNC        = "ringqueue:{ledger}:dnc"
+	keyDNCDetails = "ringqueue:{ledger}:dnc:details"
+	keyDNCEnds    = "ringqueue:{ledger}:dnc:ends"
+	keyIDKey      = "ringqueue:{ledger}:id-key"
+	keyDue        = "ringqueue:{ledger}:due"
+	keyWakeTurn   = "ringqueue:{ledger}:wake-turn"
+	keyWakes      = "ringqueue:{ledger}:wakes"
 )
 
 func keyCampaign(name string) string    { return "ringqueue:{ledger}:campaign:" + name }

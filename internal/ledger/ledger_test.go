@@ -176,7 +176,7 @@ func TestRedisAwayIsAnErrorOfEachMethod(t *testing.T) {
 		"events":    func() error { _, err := l.Events(ctx, camp, "", 1); return err },
 		"dnc add":   func() error { _, err := l.DNCAdd(ctx, "+14155550101"); return err },
 		"dnc has":   func() error { _, err := l.DNCHas(ctx, "+14155550101"); return err },
-		"dnc each":  func() error { return l.DNCEach(ctx, func(string) error { return nil }) },
+		"dnc each":  func() error { return l.DNCEach(ctx, func(DNCEntry) error { return nil }) },
 		"dnc less":  func() error { _, err := l.DNCRemove(ctx, "+14155550101"); return err },
 	} {
 		err := f()

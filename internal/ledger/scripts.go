@@ -46,7 +46,7 @@ var (
 type scripts struct {
 	create, add, hold, end, claim, placed, release, seen, settle, resolve, cancel *redis.Script
 
-	retry, stop, erase, update, remove *redis.Script
+	retry, stop, erase, update, remove, dnc, dncEnd *redis.Script
 
 	due, wake, rest, note *redis.Script
 
@@ -63,6 +63,7 @@ func newScripts() scripts {
 		retry: load(retrySource), stop: load(stopSource), erase: load(eraseSource),
 		update: load(updateSource), remove: load(removeSource),
 		beat: loadRedisScript(beatSource), notice: loadRedisScript(noticeSource), agree: loadRedisScript(agreeSource), approve: loadRedisScript(approveSource), adopt: load(adoptSource),
+		dnc: load(dncSource), dncEnd: load(dncEndSource),
 	}
 }
 

@@ -243,6 +243,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, now time.Time) (Repairs, err
 			return rd.repairs, errors.Join(append(rd.errs, err)...)
 		}
 	}
+	if _, err := r.Ledger.DNCEnd(ctx); err != nil {
+		rd.errs = append(rd.errs, err)
+	}
 	if err := r.tidyUp(ctx, rd); err != nil {
 		rd.errs = append(rd.errs, err)
 	}
