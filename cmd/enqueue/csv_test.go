@@ -205,7 +205,7 @@ func TestRedisAway(t *testing.T) {
 	r := newRig(t)
 	list := []string{"csv", "people.csv", "--campaign", "a.yaml"}
 	t.Setenv("REDIS_URL", "http://127.0.0.1:6379")
-	r.refused(2, []string{"REDIS_URL", "redis://127.0.0.1:6379/0"}, list...)
+	r.refused(2, []string{"REDIS_URL", "redis://[user:password@]host:port/db"}, list...)
 	t.Setenv("REDIS_URL", "redis://127.0.0.1:1/0")
 	r.refused(1, []string{"127.0.0.1:1", "does not answer", "is it running, and is REDIS_URL right?"}, list...)
 	if err := r.rdb.ConfigSet(context.Background(), "requirepass", "sesame").Err(); err != nil {
