@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +21,9 @@ const (
 
 // ErrBehind says that more has happened since the last look than the ledger keeps events of.
 var ErrBehind = errors.New("fell too far behind what happens in the campaign; rows are missing: start again")
+
+// ErrColumns says that a list was imported meanwhile whose columns the header has not.
+var ErrColumns = errors.New("a list with other columns was imported meanwhile, and CSV has one header: start again, or take --format jsonl")
 
 // Follow writes the rows of contacts, or attempts, that have ended, then of each one as it ends, until the campaign is over
 // and nothing more can end. Formats are CSV and Lines.
@@ -154,10 +158,41 @@ func (f *follower) event(ctx context.Context, e ledger.Event) error {
 		return nil
 	case err != nil:
 		return err
+	}
+	if err := f.widen(ctx, r); err != nil {
+		return err
+	}
+	switch {
 	case !f.Attempts && r.State == campaign.Done:
 		return f.contact(r)
 	case f.Attempts && e.Attempt > 0 && e.Attempt <= len(r.Attempts):
 		return f.attempt(r, e.Attempt-1)
+	}
+	return nil
+}
+
+// widen takes over the columns of a list that was imported meanwhile. Lines of JSON have theirs; CSV's are in its header.
+func (f *follower) widen(ctx context.Context, r ledger.Record) error {
+	if f.Masked || r.Contact.List < len(f.lists) {
+		return nil
+	}
+	headers, err := f.ledger.Headers(ctx, f.name)
+	if err != nil {
+		return err
+	}
+	own := len(contactColumns)
+	if f.Attempts {
+		own += len(attemptColumns)
+	}
+	before := len(f.columns)
+	f.lists, f.columns = placeOwn(slices.Clone(f.columns[:own]), headers)
+	switch e := f.encoder.(type) {
+	case *jsonEncoder:
+		e.columns = f.columns
+	default:
+		if len(f.columns) > before {
+			return ErrColumns
+		}
 	}
 	return nil
 }

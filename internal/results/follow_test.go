@@ -3,6 +3,7 @@ package results
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -159,6 +160,44 @@ func TestFilters(t *testing.T) {
 			if got := strings.Count(write(t, l, tt.o), "\n") - around; got != tt.rows {
 				t.Errorf("%+v: %d rows, want %d", tt.o, got, tt.rows)
 			}
+		}
+	}
+}
+
+// TestFollowWidens imports a list with columns of its own while somebody follows: lines of JSON have them, and CSV, which
+// has one header, says so.
+func TestFollowWidens(t *testing.T) {
+	t.Parallel()
+	for format, says := range map[Format]error{Lines: nil, CSV: ErrColumns} {
+		l := many(t, 2)
+		end(t, l, 0, 1)
+		var p page
+		done := make(chan error, 1)
+		go func() { done <- Follow(t.Context(), l, "spring", &p, Options{Format: format}) }()
+		deadline := time.After(time.Minute)
+		for first := map[Format]int{Lines: 1, CSV: 2}[format]; p.rows() < first; {
+			select {
+			case <-deadline:
+				t.Fatal("the first row never comes")
+			case <-time.After(time.Millisecond):
+			}
+		}
+		header, err := l.AddHeader(t.Context(), "spring", []string{"id", "Account"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Add(t.Context(), "spring", []byte("key"), []ledger.Entry{{Due: time.Now(), Contact: campaign.Contact{
+			ID: "2", Row: 2, Numbers: []string{"+12129990000"}, List: header, Values: []string{"2", "ACME"},
+		}}}); err != nil {
+			t.Fatal(err)
+		}
+		end(t, l, 2, 3)
+		end(t, l, 1, 2)
+		if err := <-done; !errors.Is(err, says) {
+			t.Errorf("%s: %v, want %v", format, err, says)
+		}
+		if says == nil && !strings.Contains(p.b.String(), `"Account": "ACME"`) {
+			t.Errorf("%s: the column is lost:\n%s", format, p.b.String())
 		}
 	}
 }
