@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -413,32 +414,52 @@ func newStored() *cobra.Command {
 }
 
 func newStoredAdd() *cobra.Command {
-	return &cobra.Command{
+	var (
+		file, region string
+		columns      []string
+	)
+	cmd := &cobra.Command{
 		Use: "add NAME FILE", Short: "Store a call list, in place of the one of that name", Args: cobra.ExactArgs(2),
 		Example: "  enqueue stored add vip vip-customers.csv",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			name, file := args[0], args[1]
+			name, list := args[0], args[1]
 			if !campaign.ValidName(name) {
 				return cli.Usage(fmt.Errorf("%q is no list's name; takes 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or digit", name))
 			}
-			if err := checkList(file, contactlist.Options{Region: campaign.Default(name).Region, Name: file}); err != nil {
+			mapped, err := parseColumns(columns)
+			if err != nil {
+				return err
+			}
+			read := contactlist.Options{Region: cmp.Or(region, campaign.Default(name).Region), Columns: mapped, Name: list}
+			if file != "" {
+				rules, err := readRules(file)
+				if err != nil {
+					return err
+				}
+				read.Region = cmp.Or(region, rules.Region)
+			}
+			if err := checkList(list, read); err != nil {
 				return err
 			}
 			return onStore(func(cmd *cobra.Command, store *schedule.Store, _ []string) (err error) {
-				h, err := os.Open(file) //nolint:gosec // the operator names the file
+				h, err := os.Open(list) //nolint:gosec // the operator names the file
 				if err != nil {
 					return cli.Usage(fmt.Errorf("call list: %w", err))
 				}
 				defer func() { err = errors.Join(err, h.Close()) }()
-				list, err := store.StoreList(cmd.Context(), name, filepath.Base(file), h)
+				stored, err := store.StoreList(cmd.Context(), name, filepath.Base(list), h)
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(cmd.ErrOrStderr(), "stored:%s holds %s, %d bytes\n", name, list.File, list.Bytes)
+				fmt.Fprintf(cmd.ErrOrStderr(), "stored:%s holds %s, %d bytes\n", name, stored.File, stored.Bytes)
 				return nil
 			})(cmd, nil)
 		},
 	}
+	cmd.Flags().StringVar(&file, "campaign", "", "campaign file (YAML) of the schedules that read the list, by whose region it is looked at")
+	cmd.Flags().StringVar(&region, "region", "", "country of numbers written without + (default: the campaign's, else US)")
+	cmd.Flags().StringArrayVar(&columns, "column", nil, "which column is what, as for the schedules: phone=HEADER, name=, id=, … (may be repeated)")
+	return cmd
 }
 
 func newStoredList() *cobra.Command {
