@@ -213,6 +213,12 @@ func TestNobodyLocksAnotherOut(t *testing.T) {
 	h := behind(t)
 	now := time.Now()
 	h.way.now = func() time.Time { return now }
+	h.way.passwords.check = func(_, given []byte) error { // many are compared here, and bcrypt is slow by design
+		if string(given) != password {
+			return bcrypt.ErrMismatchedHashAndPassword
+		}
+		return nil
+	}
 	slept := 0
 	h.way.sleep = func(context.Context, time.Duration) error { slept++; return nil }
 	olgas := h.ask(h.browser(), "POST", "/ringqueue/login", form("olga", password), from("198.51.100.1")...)
