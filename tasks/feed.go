@@ -3,6 +3,7 @@ package tasks
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,8 +42,7 @@ type feed struct {
 	every  time.Duration // between two looks at which campaigns are due
 
 	mu       sync.Mutex
-	promised map[string]int       // by team: tasks taken whose handlers have no line yet
-	inHand   map[string][]string  // by campaign: the teams of the tasks taken, until their handlers ask
+	promises []*promise           // lines for which tasks were taken whose handlers have none yet, the oldest first
 	held     map[string]time.Time // by campaign: until when none of its tasks is taken
 
 	// What only the one goroutine that takes tasks touches:
@@ -66,7 +66,7 @@ type source struct {
 func newFeed(rdb redis.UniversalClient, l *ledger.Ledger, pauses *Pauses, lines Lines, log zerolog.Logger, every time.Duration) *feed {
 	return &feed{
 		rdb: rdb, ledger: l, pauses: pauses, lines: lines, log: log, every: every,
-		promised: map[string]int{}, inHand: map[string][]string{}, held: map[string]time.Time{}, due: map[string]*source{},
+		held: map[string]time.Time{}, due: map[string]*source{},
 	}
 }
 
@@ -206,7 +206,15 @@ func (f *feed) isHeld(campaign string) bool {
 func (f *feed) free(team string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.lines.Free(team) - f.promised[team]
+	// A task that Asynq could not read has no handler, and its promise must not stand for ever.
+	f.promises = slices.DeleteFunc(f.promises, func(p *promise) bool { return time.Since(p.at) > promiseLife })
+	free := f.lines.Free(team)
+	for _, p := range f.promises {
+		if p.team == team {
+			free--
+		}
+	}
+	return free
 }
 
 // takeFrom takes a campaign's next task. One that has none rests until the next is due.
@@ -271,12 +279,21 @@ func (f *feed) advance(ctx context.Context, s *source) (rests bool, err error) {
 	return true, f.ledger.Rest(ctx, s.Due, rest) //nolint:wrapcheck // it says what is wrong
 }
 
+// promise is a line for which a task was taken.
+type promise struct {
+	campaign, team string
+	at             time.Time
+	arrived        bool // its handler is at work
+}
+
+// promiseLife is how long a handler may take to come to its line.
+const promiseLife = time.Minute
+
 // promise notes that a task of a campaign is about to be taken for a line of a team.
 func (f *feed) promise(campaign, team string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.promised[team]++
-	f.inHand[campaign] = append(f.inHand[campaign], team)
+	f.promises = append(f.promises, &promise{campaign: campaign, team: team, at: time.Now()})
 }
 
 // arrive is called by a task's handler. What it returns is to be called, once or more often, when the handler has a line or
@@ -284,19 +301,17 @@ func (f *feed) promise(campaign, team string) {
 func (f *feed) arrive(campaign string) (kept func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	teams := f.inHand[campaign]
-	if len(teams) == 0 {
+	i := slices.IndexFunc(f.promises, func(p *promise) bool { return p.campaign == campaign && !p.arrived })
+	if i < 0 {
 		return func() {}
 	}
-	team := teams[0]
-	if f.inHand[campaign] = teams[1:]; len(teams) == 1 {
-		delete(f.inHand, campaign)
-	}
-	return sync.OnceFunc(func() {
+	mine := f.promises[i]
+	mine.arrived = true
+	return func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		f.promised[team]--
-	})
+		f.promises = slices.DeleteFunc(f.promises, func(p *promise) bool { return p == mine })
+	}
 }
 
 type promiseKey struct{}

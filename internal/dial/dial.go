@@ -335,8 +335,10 @@ func (t *try) unclaimed(ctx context.Context, slot ratelimit.Slot, err error) (*P
 	case refused.Refusal == ledger.RefusedHeld:
 		holds := t.redisHolds()
 		return &holds, nil
-	case refused.Refusal == ledger.RefusedNotDue, refused.Refusal == ledger.RefusedVoid, refused.Refusal == ledger.RefusedLine:
+	case refused.Refusal == ledger.RefusedNotDue:
 		return &PutOff{After: time.Second, Reason: "not due yet"}, nil
+	case refused.Refusal == ledger.RefusedVoid, refused.Refusal == ledger.RefusedLine:
+		return &PutOff{After: time.Second, Reason: "the line was taken over meanwhile"}, nil
 	}
 	return nil, back //nolint:wrapcheck // as above
 }
