@@ -36,6 +36,7 @@ func TestRedisTrouble(t *testing.T) {
 			w := newWorld(t, config{lines: 3, redis: []string{"--appendfsync", "always"}})
 			w.enqueue(12, mixed...)
 			first, second := w.start(), w.start()
+			w.eventually("both workers have started", func() bool { return w.up(first) && w.up(second) })
 			placed := 0
 			for range 2 {
 				w.eventually("more calls are placed", func() bool { return len(w.sim.Truth().Dials) >= placed+3 })

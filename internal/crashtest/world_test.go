@@ -213,6 +213,9 @@ func (w *world) within(d time.Duration, what string, met func() bool) {
 	}
 }
 
+// up says whether a worker has started: a Redis that goes away before that is a reason to end.
+func (w *world) up(p *process) bool { return p.said("standing by") || p.said("line leased") }
+
 // over waits until nobody waits for a call and nobody is on one.
 // Those for whom every agent's phone fails are kept for as long as that lasts: an operator's cancel ends them.
 func (w *world) over() {

@@ -81,9 +81,15 @@ func (r *Runner) Run(ctx context.Context) {
 	defer r.wg.Wait()
 	tick := time.NewTicker(r.cfg.Every)
 	defer tick.Stop()
-	for {
-		if err := r.turn(ctx); err != nil && ctx.Err() == nil {
-			r.log.Error().Err(err).Msg("schedules wait; trying again")
+	for failures := 0; ; {
+		switch err := r.turn(ctx); {
+		case err != nil && ctx.Err() == nil:
+			if failures++; failures == 1 {
+				r.log.Error().Err(err).Msg("schedules wait; trying again")
+			}
+		case err == nil && failures > 0:
+			r.log.Info().Int("failures", failures).Msg("schedules go on")
+			failures = 0
 		}
 		select {
 		case <-ctx.Done():
