@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +26,18 @@ type bench struct {
 	module string // the module's folder
 	short  bool
 	stderr io.Writer
+	ending []func() error // of what the benchmark that runs has started
+}
+
+// atEnd has something done when the benchmark that runs is over, the last first.
+func (b *bench) atEnd(do func() error) { b.ending = append(b.ending, do) }
+
+func (b *bench) end() (err error) {
+	for _, do := range slices.Backward(b.ending) {
+		err = errors.Join(err, do())
+	}
+	b.ending = nil
+	return err
 }
 
 // newBench makes the folder and builds the commands into it.
@@ -79,11 +95,10 @@ func (b *bench) write(name, text string) (string, error) {
 // redisServer is a Redis of a benchmark's own.
 type redisServer struct {
 	*redis.Client
-	url  string
-	stop func() error
+	addr, url string
 }
 
-// redis starts a redis-server as the documentation wants it, with an append-only file.
+// redis starts a redis-server as the documentation wants it, with an append-only file, for the benchmark that runs.
 func (b *bench) redis() (*redisServer, error) {
 	dir, err := os.MkdirTemp(b.dir, "redis-")
 	if err != nil {
@@ -94,20 +109,39 @@ func (b *bench) redis() (*redisServer, error) {
 		return nil, err
 	}
 	client := redis.NewClient(&redis.Options{Addr: server.Addr()})
-	return &redisServer{Client: client, url: server.URL(), stop: func() error {
-		return errors.Join(client.Close(), server.Stop(), os.RemoveAll(dir))
-	}}, nil
+	b.atEnd(func() error { return errors.Join(client.Close(), server.Stop(), os.RemoveAll(dir)) })
+	return &redisServer{Client: client, addr: server.Addr(), url: server.URL()}, nil
 }
 
-// usedMemory is what Redis uses for its data and itself.
-func (r *redisServer) usedMemory(ctx context.Context) (int64, error) {
-	memory, err := r.InfoMap(ctx, "memory").Result()
+// Figures of Redis about itself.
+const (
+	usedMemory = "used_memory"              // bytes, for its data and itself
+	commands   = "total_commands_processed" // those of scripts among them
+	clients    = "connected_clients"
+)
+
+// figure reads one of Redis's figures about itself.
+func (r *redisServer) figure(ctx context.Context, name string) (float64, error) {
+	info, err := r.Info(ctx, "everything").Result()
 	if err != nil {
-		return 0, fmt.Errorf("info memory: %w", err)
+		return 0, fmt.Errorf("info: %w", err)
 	}
-	var n int64
-	if _, err := fmt.Sscan(memory["Memory"]["used_memory"], &n); err != nil {
-		return 0, fmt.Errorf("read used_memory: %w", err)
+	_, rest, _ := strings.Cut(info, "\n"+name+":")
+	text, _, _ := strings.Cut(rest, "\r\n")
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return 0, fmt.Errorf("info %s: %w", name, err)
 	}
 	return n, nil
+}
+
+// serve serves on a free port while the benchmark runs.
+func (b *bench) serve(ctx context.Context, server *http.Server) (url string, err error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("listen: %w", err)
+	}
+	go func() { _ = server.Serve(l) }() // it always ends with ErrServerClosed
+	b.atEnd(server.Close)
+	return "http://" + l.Addr().String(), nil
 }

@@ -5,19 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
-	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 
-	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/console"
 	entrance "github.com/ringqueue/ringqueue/internal/console/auth"
-	"github.com/ringqueue/ringqueue/tasks"
 )
 
 const (
@@ -27,22 +22,14 @@ const (
 
 // benchConsole asks for the console's first page with 20 campaigns, 200 lines and 100,000 contacts, then has one viewer keep it
 // open.
-func benchConsole(ctx context.Context, b *bench) (_ []row, err error) {
+func benchConsole(ctx context.Context, b *bench) ([]row, error) {
 	rdb, err := b.redis()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, rdb.stop()) }()
 	each := b.size(5000, 500)
-	for i := range 20 {
-		rules := campaign.Default("campaign-" + strconv.Itoa(i))
-		in, err := tasks.NewProducer(rdb.Client).Open(ctx, rules, tasks.Open{})
-		if err != nil {
-			return nil, err
-		}
-		if _, err := in.Stream(ctx, people(each), nil); err != nil {
-			return nil, err
-		}
+	if err := openCampaigns(ctx, rdb, 20, each, nil); err != nil {
+		return nil, err
 	}
 	for i := range 200 {
 		number := fmt.Sprintf("+1650555%04d", i)
@@ -52,11 +39,10 @@ func benchConsole(ctx context.Context, b *bench) (_ []row, err error) {
 			return nil, fmt.Errorf("make lines: %w", err)
 		}
 	}
-	base, stop, err := serveConsole(ctx, b, rdb)
+	base, err := serveConsole(ctx, b, rdb)
 	if err != nil {
 		return nil, err
 	}
-	defer stop()
 	var took []float64
 	for range b.size(15, 5) {
 		began := time.Now()
@@ -69,11 +55,11 @@ func benchConsole(ctx context.Context, b *bench) (_ []row, err error) {
 		}
 	}
 	span := time.Duration(b.size(60, 20)) * time.Second
-	commands, err := watched(ctx, rdb, base, span)
+	watching, err := watched(ctx, rdb, base, span)
 	if err != nil {
 		return nil, err
 	}
-	worst, rate := quantile(took, 1), commands/span.Seconds()
+	worst, rate := quantile(took, 1), watching/span.Seconds()
 	return []row{
 		{
 			name: "console: first page, slowest", measured: fmt.Sprintf("%.0f ms", worst), target: "< 200 ms", verdict: met(worst < float64(pageTarget.Milliseconds())),
@@ -86,36 +72,16 @@ func benchConsole(ctx context.Context, b *bench) (_ []row, err error) {
 	}, nil
 }
 
-func people(n int) iter.Seq[tasks.Contact] {
-	return func(yield func(tasks.Contact) bool) {
-		for i := range n {
-			if !yield(tasks.Contact{Number: e164(i), ID: "c" + strconv.Itoa(i)}) {
-				return
-			}
-		}
-	}
-}
-
-func serveConsole(ctx context.Context, b *bench, rdb *redisServer) (base string, stop func(), err error) {
+func serveConsole(ctx context.Context, b *bench, rdb *redisServer) (base string, err error) {
 	inside, err := console.New(ctx, console.Config{Redis: rdb.Client, Log: zerolog.Nop()})
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
 	d, err := entrance.New(ctx, entrance.Config{Addr: "127.0.0.1:0", Log: zerolog.Nop()}, rdb.Client)
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, fmt.Errorf("listen: %w", err)
-	}
-	server := d.Server(inside)
-	go func() {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			b.say("console: %v", err)
-		}
-	}()
-	return "http://" + l.Addr().String(), func() { _ = server.Close() }, nil // nothing depends on it any more
+	return b.serve(ctx, d.Server(inside))
 }
 
 func fetch(ctx context.Context, address string) error {
@@ -136,7 +102,7 @@ func fetch(ctx context.Context, address string) error {
 
 // watched keeps the page's stream open for a while and counts the commands that Redis gets meanwhile.
 func watched(ctx context.Context, rdb *redisServer, base string, span time.Duration) (float64, error) {
-	before, err := commandsOf(ctx, rdb)
+	before, err := rdb.figure(ctx, commands)
 	if err != nil {
 		return 0, err
 	}
@@ -145,21 +111,6 @@ func watched(ctx context.Context, rdb *redisServer, base string, span time.Durat
 	if err := fetch(stream, base+"/events"); stream.Err() == nil {
 		return 0, fmt.Errorf("the stream ended: %w", err)
 	}
-	after, err := commandsOf(ctx, rdb)
+	after, err := rdb.figure(ctx, commands)
 	return after - before, err
-}
-
-// commandsOf is how many commands Redis has carried out, those of scripts among them.
-func commandsOf(ctx context.Context, rdb *redisServer) (float64, error) {
-	info, err := rdb.Info(ctx, "stats").Result()
-	if err != nil {
-		return 0, fmt.Errorf("count commands: %w", err)
-	}
-	_, rest, _ := strings.Cut(info, "total_commands_processed:")
-	text, _, _ := strings.Cut(rest, "\r\n")
-	n, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return 0, fmt.Errorf("count commands: %w", err)
-	}
-	return n, nil
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -27,12 +26,11 @@ type imported struct {
 }
 
 // benchEnqueue compares importing a list with Asynq's own Enqueue from one goroutine, in turns on the same Redis.
-func benchEnqueue(ctx context.Context, b *bench) (_ []row, err error) {
+func benchEnqueue(ctx context.Context, b *bench) ([]row, error) {
 	rdb, err := b.redis()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, rdb.stop()) }()
 	rules, err := b.write("enqueue.yaml", enqueueRules)
 	if err != nil {
 		return nil, err
@@ -134,7 +132,7 @@ func (b *bench) importList(ctx context.Context, rdb *redisServer, rules, list st
 	if err := rdb.FlushAll(ctx).Err(); err != nil {
 		return imported{}, fmt.Errorf("empty redis: %w", err)
 	}
-	before, err := rdb.usedMemory(ctx)
+	before, err := rdb.figure(ctx, usedMemory)
 	if err != nil {
 		return imported{}, err
 	}
@@ -144,9 +142,9 @@ func (b *bench) importList(ctx context.Context, rdb *redisServer, rules, list st
 	if err != nil {
 		return imported{}, err
 	}
-	after, err := rdb.usedMemory(ctx)
+	after, err := rdb.figure(ctx, usedMemory)
 	return imported{
-		rate: float64(rows) / took.Seconds(), peak: peak, redis: float64(after-before) / float64(rows),
+		rate: float64(rows) / took.Seconds(), peak: peak, redis: (after - before) / float64(rows),
 	}, err
 }
 

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"path"
 	"sync"
@@ -24,14 +22,13 @@ const (
 
 // benchIdle measures how long a line is idle between two calls while work waits: from the answer to the poll that shows
 // the end to the next POST, in real time, by what the simulator's door sees.
-func benchIdle(ctx context.Context, b *bench) (_ []row, err error) {
+func benchIdle(ctx context.Context, b *bench) ([]row, error) {
 	ctx, cancel := context.WithTimeout(ctx, idleTimeout)
 	defer cancel()
 	rdb, err := b.redis()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, rdb.stop()) }()
 	// Fewer calls per extension than its Heavy quota, so that no gap is a wait for the quota.
 	t, each := team{extensions: b.size(40, 20), linesEach: 1}, 5
 	d := &door{
@@ -43,11 +40,10 @@ func benchIdle(ctx context.Context, b *bench) (_ []row, err error) {
 		}}),
 		lines: map[string]string{}, ended: map[string]time.Time{},
 	}
-	url, stop, err := serve(ctx, d)
+	url, err := b.serve(ctx, &http.Server{Handler: d, ReadHeaderTimeout: 5 * time.Second})
 	if err != nil {
 		return nil, err
 	}
-	defer stop()
 	if err := b.importFor(ctx, rdb, campaignRules, t.lines()*each); err != nil {
 		return nil, err
 	}
@@ -55,7 +51,6 @@ func benchIdle(ctx context.Context, b *bench) (_ []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer w.stop()
 	if err := await(ctx, rdb, w.stopped, over); err != nil {
 		return nil, fmt.Errorf("%w; the worker said: %s", err, w.last())
 	}
@@ -70,24 +65,6 @@ func benchIdle(ctx context.Context, b *bench) (_ []row, err error) {
 		note: fmt.Sprintf("%d gaps on %d lines, real time: from the poll's answer to the next POST; median %s, longest %s",
 			len(gaps), t.lines(), ms(quantile(gaps, 0.5)), ms(quantile(gaps, 1))),
 	}}, nil
-}
-
-// serve serves on a free port until stop.
-func serve(ctx context.Context, h http.Handler) (url string, stop func(), err error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, fmt.Errorf("serve the simulator: %w", err)
-	}
-	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
-	stopped := make(chan struct{})
-	go func() {
-		_ = server.Serve(listener) // it always ends with ErrServerClosed
-		close(stopped)
-	}()
-	return "http://" + listener.Addr().String(), func() {
-		_ = server.Close() // nothing is lost with a simulator
-		<-stopped
-	}, nil
 }
 
 // door stands before the simulator and takes the time of what goes through.

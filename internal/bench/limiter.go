@@ -92,17 +92,15 @@ const (
 )
 
 // limiterShort drives one extension's Heavy quota to its end against the simulator, in real time and short windows.
-func (b *bench) limiterShort(ctx context.Context) (_ []row, err error) {
+func (b *bench) limiterShort(ctx context.Context) ([]row, error) {
 	rdb, err := b.redis()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, rdb.stop()) }()
 	sim, err := b.simulator(ctx, shortScale)
 	if err != nil {
 		return nil, err
 	}
-	defer sim.stop()
 
 	limits := worker.Limits(shortScale)
 	quota := limits[string(ringout.Heavy)]

@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -34,6 +35,9 @@ func benchmarks() []benchmark {
 		{"campaign", "a whole campaign against its lower bound", benchCampaign},
 		{"idle", "how long a line is idle between two calls", benchIdle},
 		{"live", "1,000 live calls held by one worker", benchLive},
+		{"quiet", "what 200 campaigns with nothing due cost, and 1,000 that are over", benchQuiet},
+		{"hoarding", "how many tasks a worker takes that has 5 of its team's 500 lines", benchHoarding},
+		{"distance", "calls placed with Redis a round trip of 100 ms away", benchDistance},
 		{"console", "the first page with 20 campaigns, 200 lines and 100,000 contacts", benchConsole},
 	}
 }
@@ -76,6 +80,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		began := time.Now()
 		b.say("%s: %s", m.name, m.about)
 		measured, err := m.run(ctx, b)
+		err = errors.Join(err, b.end())
 		rows = append(rows, measured...)
 		if ctx.Err() != nil {
 			fmt.Fprintln(stderr, "bench: stopped")

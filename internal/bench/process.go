@@ -27,7 +27,8 @@ type process struct {
 	err     error // of Wait, once stopped is closed
 }
 
-// start runs a built command in the bench's folder, without the environment's settings but those given.
+// start runs a built command in the bench's folder, without the environment's settings but those given, for as long as the
+// benchmark runs at most.
 func (b *bench) start(ctx context.Context, env []string, stdout io.Writer, name string, args ...string) (*process, error) {
 	cmd := exec.CommandContext(ctx, b.path("bin/"+name), args...) //nolint:gosec // built here
 	cmd.Dir, cmd.Stdout = b.dir, stdout
@@ -47,6 +48,7 @@ func (b *bench) start(ctx context.Context, env []string, stdout io.Writer, name 
 		p.err = errors.Join(cmd.Wait(), said.Close())
 		close(p.stopped)
 	}()
+	b.atEnd(p.stop)
 	return p, nil
 }
 
@@ -60,9 +62,10 @@ func (p *process) wait() error {
 }
 
 // stop asks the command to end and waits for that. It does nothing if it has ended.
-func (p *process) stop() {
+func (p *process) stop() error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
 	<-p.stopped
+	return nil // what it ended with matters to those who wait for it
 }
 
 // last is the end of what the command said.
@@ -162,8 +165,16 @@ func (b *bench) simulator(ctx context.Context, scale int) (*simulator, error) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-	p.stop()
 	return nil, fmt.Errorf("the simulator does not say where it listens: %s", p.last())
+}
+
+// lawful is what really happened, if that is so many dials and none of the requests and dials was against the rules.
+func (s *simulator) lawful(ctx context.Context, dials int) (ringouttest.Truth, error) {
+	t, err := s.truth(ctx)
+	if bad := len(t.OverQuota) + len(t.InPenalty) + len(t.Overlaps); err == nil && (bad > 0 || len(t.Dials) != dials) {
+		err = fmt.Errorf("%d dials for %d contacts, and %d requests or dials against the rules", len(t.Dials), dials, bad)
+	}
+	return t, err
 }
 
 // truth is what really happened.

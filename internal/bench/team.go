@@ -3,15 +3,20 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/ledger"
+	"github.com/ringqueue/ringqueue/tasks"
 )
 
 // team is the lines of a worker of its own process.
 type team struct {
 	extensions, linesEach int
+	most                  int // max_lines
 }
 
 func (t team) lines() int { return t.extensions * t.linesEach }
@@ -19,6 +24,7 @@ func (t team) lines() int { return t.extensions * t.linesEach }
 // startWorker writes a worker's file and starts the worker with it, as an operator does.
 func (b *bench) startWorker(ctx context.Context, rdb *redisServer, simulatorURL string, t team) (*process, error) {
 	var file strings.Builder
+	fmt.Fprintf(&file, "max_lines: %d\n", t.most)
 	file.WriteString("teams:\n  default:\n    lines:\n")
 	env := []string{"REDIS_URL=" + rdb.url, "RC_SERVER_URL=" + simulatorURL, "RC_APP_CLIENT_ID=bench", "RC_APP_CLIENT_SECRET=bench"}
 	for x := range t.extensions {
@@ -73,3 +79,36 @@ func await(ctx context.Context, rdb *redisServer, stopped <-chan struct{}, wante
 }
 
 func over(c ledger.Counts) bool { return !c.Open() }
+
+// openCampaigns opens campaigns c0, c1 and so on, with so many contacts each, all different. Change, if any, changes the
+// default rules.
+func openCampaigns(ctx context.Context, rdb *redisServer, n, contacts int, change func(*campaign.Rules)) error {
+	producer := tasks.NewProducer(rdb.Client)
+	for c := range n {
+		rules := campaign.Default(campaignName(c))
+		if change != nil {
+			change(&rules)
+		}
+		in, err := producer.Open(ctx, rules, tasks.Open{})
+		if err != nil {
+			return err
+		}
+		if _, err := in.Stream(ctx, people(c*contacts, contacts), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func campaignName(n int) string { return "c" + strconv.Itoa(n) }
+
+// people are n contacts from a number on.
+func people(from, n int) iter.Seq[tasks.Contact] {
+	return func(yield func(tasks.Contact) bool) {
+		for i := range n {
+			if !yield(tasks.Contact{Number: e164(from + i), ID: "c" + strconv.Itoa(i)}) {
+				return
+			}
+		}
+	}
+}

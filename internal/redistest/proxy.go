@@ -1,7 +1,9 @@
 package redistest
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -11,8 +13,8 @@ import (
 	"time"
 )
 
-// Proxy forwards TCP connections of 127.0.0.1 and takes its time for it. It
-// belongs to one test and is safe for concurrent use.
+// Proxy forwards TCP connections of 127.0.0.1 and takes its time for it. It is
+// safe for concurrent use.
 type Proxy struct {
 	listener net.Listener
 	target   func() string
@@ -36,24 +38,39 @@ func StartProxy(tb testing.TB, target string, delay time.Duration) *Proxy {
 // StartProxyTo is StartProxy where each new connection may go elsewhere.
 func StartProxyTo(tb testing.TB, target func() string, delay time.Duration) *Proxy {
 	tb.Helper()
-	l, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
+	p, err := NewProxy(tb.Context(), target, delay)
 	if err != nil {
 		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			tb.Errorf("close proxy: %v", err)
+		}
+	})
+	return p
+}
+
+// NewProxy is StartProxyTo without a test: it ends with Close.
+func NewProxy(ctx context.Context, target func() string, delay time.Duration) (*Proxy, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
 	}
 	p := &Proxy{listener: l, target: target, conns: map[net.Conn]struct{}{}}
 	p.Delay(delay)
 	p.wg.Go(p.accept)
-	tb.Cleanup(func() {
-		p.mu.Lock()
-		p.shut = true
-		p.mu.Unlock()
-		if err := l.Close(); err != nil {
-			tb.Errorf("close proxy: %v", err)
-		}
-		p.Cut()
-		p.wg.Wait()
-	})
-	return p
+	return p, nil
+}
+
+// Close ends the proxy and its connections.
+func (p *Proxy) Close() error {
+	p.mu.Lock()
+	p.shut = true
+	p.mu.Unlock()
+	err := p.listener.Close()
+	p.Cut()
+	p.wg.Wait()
+	return err
 }
 
 // Addr is the proxy's host:port.
