@@ -10,6 +10,7 @@ import (
 
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/asynqkeys"
+	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/redistest"
 	"github.com/ringqueue/ringqueue/ringout/ringouttest"
 	"github.com/ringqueue/ringqueue/tasks"
@@ -53,8 +54,13 @@ func benchQuiet(ctx context.Context, b *bench) ([]row, error) {
 			return nil, err
 		}
 		for c := range over {
-			if _, err := tasks.Cancel(ctx, redises[i], campaignName(quietCampaigns+c)); err != nil {
+			name := campaignName(quietCampaigns + c)
+			if _, err := tasks.Cancel(ctx, redises[i], name); err != nil {
 				return nil, err
+			}
+			// A worker does so a few rounds of its reconciler after the end.
+			if closed, err := ledger.New(redises[i]).Close(ctx, name); err != nil || !closed {
+				return nil, fmt.Errorf("campaign %s is not over: %w", name, err)
 			}
 		}
 	}
