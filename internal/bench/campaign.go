@@ -39,7 +39,7 @@ func benchCampaign(ctx context.Context, b *bench) ([]row, error) {
 	if err := sim.script(ctx, campaignEndings(contacts)); err != nil {
 		return nil, err
 	}
-	if err := b.importFor(ctx, rdb, campaignRules, contacts); err != nil {
+	if err := b.importFor(ctx, rdb, contacts); err != nil {
 		return nil, err
 	}
 

@@ -199,7 +199,7 @@ func benchDistance(ctx context.Context, b *bench) ([]row, error) {
 		if err := sims[i].script(ctx, endings); err != nil {
 			return nil, err
 		}
-		if err := b.importFor(ctx, rdb, campaignRules, contacts); err != nil {
+		if err := b.importFor(ctx, rdb, contacts); err != nil {
 			return nil, err
 		}
 		proxy, err := redistest.NewProxy(ctx, func() string { return rdb.addr }, trip/2)

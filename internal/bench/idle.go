@@ -44,7 +44,7 @@ func benchIdle(ctx context.Context, b *bench) ([]row, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.importFor(ctx, rdb, campaignRules, t.lines()*each); err != nil {
+	if err := b.importFor(ctx, rdb, t.lines()*each); err != nil {
 		return nil, err
 	}
 	w, err := b.startWorker(ctx, rdb, url, t)

@@ -33,7 +33,7 @@ func benchLive(ctx context.Context, b *bench) ([]row, error) {
 	if err := sim.script(ctx, answered(calls, func(int) time.Duration { return 30 * time.Minute })); err != nil {
 		return nil, err
 	}
-	if err := b.importFor(ctx, rdb, campaignRules, calls); err != nil {
+	if err := b.importFor(ctx, rdb, calls); err != nil {
 		return nil, err
 	}
 	w, err := b.startWorker(ctx, rdb, sim.url, t)

@@ -41,9 +41,9 @@ func (b *bench) startWorker(ctx context.Context, rdb *redisServer, simulatorURL 
 	return b.start(ctx, env, nil, "worker", "--config", config, "--http", "off")
 }
 
-// importFor imports a campaign of so many contacts under rules.
-func (b *bench) importFor(ctx context.Context, rdb *redisServer, rules string, contacts int) error {
-	file, err := b.write("campaign.yaml", rules)
+// importFor imports a campaign of so many contacts, under campaignRules.
+func (b *bench) importFor(ctx context.Context, rdb *redisServer, contacts int) error {
+	file, err := b.write("campaign.yaml", campaignRules)
 	if err != nil {
 		return err
 	}
