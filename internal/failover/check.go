@@ -35,6 +35,9 @@ func Check(ctx context.Context, rdb redis.UniversalClient, log zerolog.Logger) e
 	case err != nil && redisurl.Refused(err):
 		log.Error().Err(err).Msg("Redis takes nothing at present: nothing is dialled until it does")
 	}
+	if err := rdb.MemoryUsage(ctx, "ringqueue:{ledger}:redis").Err(); err != nil && redis.HasErrorPrefix(err, "NOPERM") {
+		log.Info().Msg("Redis does not let the worker use MEMORY: Asynq's monitor cannot show its queues' pages; all else works without")
+	}
 	servers, err := look(ctx, rdb)
 	if redisurl.Refused(err) {
 		log.Warn().Err(err).Msg("Redis does not let the worker read INFO, so its settings are not checked, and a restart or a " +

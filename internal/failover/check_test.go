@@ -101,6 +101,7 @@ func TestForbiddenCommands(t *testing.T) {
 	for _, tt := range []struct{ name, rule, want string }{
 		{"INFO", "-info", "does not let the worker read INFO"},
 		{"CONFIG", "-config", "does not let the worker read how often"},
+		{"MEMORY", "-memory", "does not let the worker use MEMORY"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
