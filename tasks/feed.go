@@ -45,6 +45,8 @@ type feed struct {
 	promises []*promise           // lines for which tasks were taken whose handlers have none yet, the oldest first
 	held     map[string]time.Time // by campaign: until when none of its tasks is taken
 
+	kept chan struct{} // has one element once a promise was kept: a line that came free meanwhile has no task yet
+
 	// What only the one goroutine that takes tasks touches:
 	due    map[string]*source
 	looked time.Time
@@ -66,7 +68,7 @@ type source struct {
 func newFeed(rdb redis.UniversalClient, l *ledger.Ledger, pauses *Pauses, lines Lines, log zerolog.Logger, every time.Duration) *feed {
 	return &feed{
 		rdb: rdb, ledger: l, pauses: pauses, lines: lines, log: log, every: every,
-		held: map[string]time.Time{}, due: map[string]*source{},
+		held: map[string]time.Time{}, due: map[string]*source{}, kept: make(chan struct{}, 1),
 	}
 }
 
@@ -77,7 +79,7 @@ type take func(queue string) (bool, error)
 // again, more slowly each time: Asynq would ask without a pause.
 func (f *feed) next(ctx context.Context, take take) bool {
 	for ctx.Err() == nil {
-		freed := f.lines.Freed()
+		freed, kept := f.lines.Freed(), f.kept
 		found, err := f.try(ctx, take)
 		pause := f.every
 		switch {
@@ -91,7 +93,7 @@ func (f *feed) next(ctx context.Context, take take) bool {
 			if pause = min(f.every<<min(f.fails, 6), 5*time.Second); f.fails == 1 {
 				f.log.Error().Err(err).Msg("Redis does not answer, or refuses: no tasks are taken; trying on")
 			}
-			freed = nil
+			freed, kept = nil, nil
 		case err == nil:
 			f.answers()
 		}
@@ -99,6 +101,7 @@ func (f *feed) next(ctx context.Context, take take) bool {
 		select {
 		case <-ctx.Done():
 		case <-freed:
+		case <-kept:
 		case <-t.C:
 		}
 		t.Stop()
@@ -309,8 +312,12 @@ func (f *feed) arrive(campaign string) (kept func()) {
 	mine.arrived = true
 	return func() {
 		f.mu.Lock()
-		defer f.mu.Unlock()
 		f.promises = slices.DeleteFunc(f.promises, func(p *promise) bool { return p == mine })
+		f.mu.Unlock()
+		select {
+		case f.kept <- struct{}{}:
+		default:
+		}
 	}
 }
 

@@ -301,6 +301,33 @@ func TestHalfPaused(t *testing.T) {
 	until(t, "it goes on", func() bool { return len(p.rounds()) == 10 })
 }
 
+// TestKeptPromiseFreesTheNext: while a handler asks for its line, another line comes free. Its task is taken as soon as the
+// handler has what it asked for, not at the next look.
+func TestKeptPromiseFreesTheNext(t *testing.T) {
+	t.Parallel()
+	b := setup(t)
+	b.add(t, 1)
+	p := &asked{phones: newPhones(map[string]int{"default": 1})}
+	f := newFeed(b.rdb, b.ledger, NewPauses(b.rdb), p, zerolog.Nop(), time.Hour)
+	f.promise("spring", "default")
+	taken := make(chan bool, 1)
+	go func() { taken <- f.next(t.Context(), func(string) (bool, error) { return true, nil }) }()
+	until(t, "the feed knows the free line, which is promised", func() bool { return p.times.Load() > 0 })
+	f.arrive("spring")()
+	until(t, "the next task is taken", func() bool { return len(taken) > 0 })
+}
+
+// asked counts how often it was asked for free lines.
+type asked struct {
+	*phones
+	times atomic.Int64
+}
+
+func (a *asked) Free(team string) int {
+	defer a.times.Add(1)
+	return a.phones.Free(team)
+}
+
 // TestQuietCampaignsCostNothing: of two hundred campaigns with nothing due, nothing is read.
 func TestQuietCampaignsCostNothing(t *testing.T) {
 	t.Parallel()
