@@ -233,14 +233,14 @@ func (f *feed) takeFrom(ctx context.Context, s *source, take take) (bool, error)
 		queues = []string{again, first}
 	}
 	for _, queue := range queues {
-		f.promise(s.Name, s.team)
+		p := f.promise(s.Name, s.team)
 		found, err := take(queue)
 		if found {
 			f.clock = s.pass
 			s.pass += 1 / float64(s.weight)
 			return true, nil
 		}
-		f.arrive(s.Name)()
+		f.drop(p)
 		if err != nil {
 			return false, err
 		}
@@ -293,10 +293,18 @@ type promise struct {
 const promiseLife = time.Minute
 
 // promise notes that a task of a campaign is about to be taken for a line of a team.
-func (f *feed) promise(campaign, team string) {
+func (f *feed) promise(campaign, team string) *promise {
+	p := &promise{campaign: campaign, team: team, at: time.Now()}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.promises = append(f.promises, &promise{campaign: campaign, team: team, at: time.Now()})
+	f.promises = append(f.promises, p)
+	return p
+}
+
+func (f *feed) drop(mine *promise) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.promises = slices.DeleteFunc(f.promises, func(p *promise) bool { return p == mine })
 }
 
 // arrive is called by a task's handler. What it returns is to be called, once or more often, when the handler has a line or
@@ -311,9 +319,7 @@ func (f *feed) arrive(campaign string) (kept func()) {
 	mine := f.promises[i]
 	mine.arrived = true
 	return func() {
-		f.mu.Lock()
-		f.promises = slices.DeleteFunc(f.promises, func(p *promise) bool { return p == mine })
-		f.mu.Unlock()
+		f.drop(mine)
 		select {
 		case f.kept <- struct{}{}:
 		default:
