@@ -67,10 +67,10 @@ func (r *Runner) bring(ctx context.Context, run Run) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	renewed := make(chan struct{})
-	go func() {
+	go func(taken claim) { // as it is now: c goes on
 		defer close(renewed)
-		r.renew(ctx, c, cancel)
-	}()
+		r.renew(ctx, taken, cancel)
+	}(c)
 	// The run was read before its lease was taken.
 	runs, err := r.store.runs(ctx, []string{run.Name})
 	if err == nil && len(runs) == 1 {
