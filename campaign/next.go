@@ -6,7 +6,8 @@ const (
 	// MinFailures is how many failures of agents' phones a contact must have had, on MinLines lines or more, before it may
 	// end as LineUnavailable.
 	MinFailures = 5
-	MinLines    = 2
+	// MinLines is on how many lines they must have been.
+	MinLines = 2
 	// MinRefusals is how often RingCentral must have refused to call a contact before the contact ends for it.
 	MinRefusals = 3
 

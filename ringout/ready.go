@@ -254,7 +254,7 @@ func tunnel(ctx context.Context, t *http.Transport, conn net.Conn, proxy *url.UR
 		return err
 	}
 	// The server says nothing before TLS begins, so that the reader holds nothing of it.
-	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), req) //nolint:bodyclose // the connection goes on as the tunnel
 	if err != nil {
 		return err
 	}

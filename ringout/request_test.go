@@ -24,8 +24,7 @@ func watched(t *testing.T, sim *ringouttest.Simulator, change func(*ringout.Conf
 		Server: "https://platform.ringcentral.com", ClientID: "id", ClientSecret: "secret", JWT: "jwt",
 		OnRequest: func(e ringout.Exchange) {
 			kind := ""
-			var failed *ringout.Error
-			if errors.As(e.Err, &failed) {
+			if failed, ok := errors.AsType[*ringout.Error](e.Err); ok {
 				kind = " " + string(failed.Kind)
 			}
 			mu.Lock()

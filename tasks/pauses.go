@@ -112,7 +112,7 @@ func (p *Pauses) MirrorAll(ctx context.Context, campaigns []ledger.Campaign) ([]
 	}
 	paused := make([]bool, len(campaigns))
 	for i, m := range all {
-		if paused[i] = m.paused(); m.agree() && paused[i] == campaigns[i].Paused {
+		if paused[i] = m.paused(); m.agree() && paused[i] == campaigns[i].Paused { //nolint:gosec // read answers one for each name
 			continue
 		}
 		if paused[i], err = p.Mirror(ctx, names[i]); err != nil {

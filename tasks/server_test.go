@@ -197,7 +197,7 @@ func TestTakesOnlyWhatALineIsFreeFor(t *testing.T) {
 	p.team = func(string) string { return "sales" }
 	b.serve(t, p)
 	until(t, "each line has a task", func() bool { return len(p.inHand()) == 3 })
-	for n := 0; n < 40; n++ { // one after the other, each line gets the next one
+	for range 40 { // one after the other, each line gets the next one
 		before := len(p.rounds())
 		p.end(p.inHand()[0], dial.Over{Text: "answered"})
 		until(t, "the line has the next task", func() bool { return len(p.rounds()) > before && len(p.inHand()) == 3 })

@@ -238,7 +238,7 @@ type dncList struct {
 }
 
 func (d *dncList) close() {
-	_ = d.Reader.Close() // only read
+	_ = d.Close() // only read
 	_ = d.file.Close()
 }
 

@@ -53,7 +53,7 @@ func TestKnown(t *testing.T) {
 	dry := r.summary(r.must(append(args, "--dry-run")...).out)
 	real := r.summary(r.must(args...).out)
 	dry.DryRun, dry.Files, real.Files = false, nil, nil
-	if dry.Tally.Changed != 1 || dry.Removed != 2 || dry.Known != 2 || dry.Rejected != 1 || real.Changed != 1 || real.Removed != 2 || real.Known != 2 {
+	if dry.Changed != 1 || dry.Removed != 2 || dry.Known != 2 || dry.Rejected != 1 || real.Changed != 1 || real.Removed != 2 || real.Known != 2 {
 		t.Errorf("dry run %+v\nimport  %+v", dry, real)
 	}
 	text := r.must("csv", "next.csv", "--campaign", "a.yaml", "--known", "update", "--remove-missing").err

@@ -22,7 +22,7 @@ func TestCrashIsNoUsageError(t *testing.T) {
 		root.SetArgs(nil)
 		os.Exit(Main(root))
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashIsNoUsageError$") //nolint:gosec // this test's own program
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashIsNoUsageError$")
 	cmd.Env = append(os.Environ(), "RINGQUEUE_TEST_CRASH=panic")
 	out, err := cmd.CombinedOutput()
 	exit, ok := errors.AsType[*exec.ExitError](err)

@@ -85,7 +85,7 @@ func guessEncoding(sample []byte, mixed bool, region string) (guess, error) {
 	for _, s := range singleBytes {
 		decoded, err := s.charmap.NewDecoder().Bytes(sample)
 		if mixed || err != nil {
-			decoded, _ = utf8Bytes(sample, s.charmap)
+			decoded = utf8Bytes(sample, s.charmap)
 		}
 		r := reading{guess: guess{name: s.name, single: s.charmap}, text: string(decoded)}
 		r.score, r.language = score(r.text, s.languages)
@@ -180,9 +180,9 @@ func score(text, languages string) (best float64, language string) {
 	if total == 0 {
 		return 0.5, ""
 	}
-	all := ""
+	var all strings.Builder
 	for l := range strings.FieldsSeq(languages) {
-		all += letters[l]
+		all.WriteString(letters[l])
 	}
 	for l := range strings.FieldsSeq(languages) {
 		sum := float64(signs)
@@ -190,7 +190,7 @@ func score(text, languages string) (best float64, language string) {
 			switch {
 			case strings.ContainsRune(letters[l], r):
 				sum += float64(n)
-			case strings.ContainsRune(all, r):
+			case strings.ContainsRune(all.String(), r):
 				sum += 0.5 * float64(n)
 			}
 		}

@@ -57,7 +57,7 @@ func openFile(in io.Reader, o Options) (f *file, err error) {
 	f = &file{comma: ','}
 	defer func() {
 		if err != nil {
-			f.close()
+			_ = f.close() // only read
 		}
 	}()
 	if s, ok := in.(io.ReadSeeker); ok {
@@ -387,11 +387,10 @@ func binary(head []byte) string {
 	return ""
 }
 
-// utf8Bytes returns text with each byte that is not UTF-8 decoded as one of the given encoding. The second result says that
-// there were any.
-func utf8Bytes(text []byte, single *charmap.Charmap) ([]byte, bool) {
+// utf8Bytes returns text with each byte that is not UTF-8 decoded as one of the given encoding.
+func utf8Bytes(text []byte, single *charmap.Charmap) []byte {
 	if utf8.Valid(text) {
-		return text, false
+		return text
 	}
 	if single == nil {
 		single = charmap.Windows1252
@@ -406,5 +405,5 @@ func utf8Bytes(text []byte, single *charmap.Charmap) ([]byte, bool) {
 		}
 		text = text[size:]
 	}
-	return out, true
+	return out
 }

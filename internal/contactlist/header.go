@@ -116,7 +116,7 @@ func headerClasses(header string) class {
 // stem is what two headers share that speak of the same phone: "Phone 1 - Value" and "Phone 1 - Label".
 func stem(header string, without class) string {
 	var kept []string
-	for _, token := range strings.Fields(fold(typeWord.ReplaceAllString(header, " "))) {
+	for token := range strings.FieldsSeq(fold(typeWord.ReplaceAllString(header, " "))) {
 		c := words().header.classes(token)
 		if c&without != 0 || token == "value" || token == "number" || token == "nr" || token == "no" || token == "wert" || token == "valeur" || token == "valor" {
 			continue

@@ -123,7 +123,7 @@ func open(in io.Reader, o Options) (*Reader, error) {
 		return nil, err
 	}
 	if err := r.prepare(); err != nil {
-		r.file.close()
+		_ = r.file.close() // only read
 		return nil, err
 	}
 	return r, nil
@@ -330,9 +330,9 @@ func (r *Reader) region(cells []string) (in region, why string) {
 	look := func(columns []int, apart bool) {
 		for _, i := range columns {
 			code := r.countries.code(cell(cells, i))
-			switch {
-			case code == "":
-			case code == notACountry:
+			switch code {
+			case "":
+			case notACountry:
 				if why == "" {
 					why = fmt.Sprintf("%s %q is no country", short(r.header[i]), short(strings.TrimSpace(cells[i])))
 				}

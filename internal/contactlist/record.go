@@ -66,7 +66,7 @@ func (r *records) next() (record, error) {
 		if bytes.IndexByte(content, '"') >= 0 {
 			return r.quoted(rec, len(content))
 		}
-		text, _ := utf8Bytes(content, r.single)
+		text := utf8Bytes(content, r.single)
 		rec.cells = cut(string(text), r.comma)
 		return rec, nil
 	}
@@ -157,7 +157,7 @@ func (r *records) fill() error {
 // tooLong rejects a line that does not fit into the bounds; only its beginning is kept.
 func tooLong(rec record, line []byte) record {
 	const kept = 1024
-	text, _ := utf8Bytes(line[:min(kept, len(line))], nil)
+	text := utf8Bytes(line[:min(kept, len(line))], nil)
 	rec.cells = []string{string(text)}
 	rec.flaw = fmt.Sprintf("the line is longer than %d bytes", maxRecordBytes)
 	return rec
@@ -222,7 +222,7 @@ func (r *records) quoted(rec record, size int) (record, error) {
 	}
 	if !utf8.ValidString(text) {
 		for i, cell := range rec.cells {
-			fixed, _ := utf8Bytes([]byte(cell), r.single)
+			fixed := utf8Bytes([]byte(cell), r.single)
 			rec.cells[i] = string(fixed)
 		}
 	}
@@ -283,7 +283,7 @@ func (r *records) unquote(at, size int) (behind, length int, why string, err err
 func (r *records) takeBack(rec record, first, behind int, why string) record {
 	r.pos = r.start + behind
 	r.line = rec.line
-	text, _ := utf8Bytes(r.buf[r.start:r.start+first], r.single)
+	text := utf8Bytes(r.buf[r.start:r.start+first], r.single)
 	rec.cells = cut(string(text), r.comma)
 	rec.flaw = why
 	return rec

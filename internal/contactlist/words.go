@@ -75,8 +75,15 @@ var words = sync.OnceValue(func() *vocabulary {
 		file string
 		class
 	}{
-		{"kind", isKind}, {"phone", isPhone}, {"label", isLabel}, {"extension", isExtension}, {"other", isOther},
-		{"fax", isFax}, {"dead", isDead}, {"gone", isGone}, {"stop", isStop},
+		{"kind", isKind},
+		{"phone", isPhone},
+		{"label", isLabel},
+		{"extension", isExtension},
+		{"other", isOther},
+		{"fax", isFax},
+		{"dead", isDead},
+		{"gone", isGone},
+		{"stop", isStop},
 	}
 	for _, o := range order {
 		v.header.add(phrases(o.file, fold), o.class)

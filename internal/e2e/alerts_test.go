@@ -35,7 +35,7 @@ func TestAlertsOnARunningWorker(t *testing.T) {
 
 	var series []string
 	w.eventually("the worker exposes a live call", func() bool {
-		resp, err := http.Get(base + "/metrics") //nolint:noctx // loopback, and the test has an end
+		resp, err := http.Get(base + "/metrics")
 		if err != nil {
 			return false
 		}
@@ -73,7 +73,7 @@ func TestAlertsOnARunningWorker(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "test.yaml"), []byte(b.String()), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		out, err := exec.CommandContext(t.Context(), promtool, "test", "rules", filepath.Join(dir, "test.yaml")).CombinedOutput() //nolint:gosec // promtool
+		out, err := exec.CommandContext(t.Context(), promtool, "test", "rules", filepath.Join(dir, "test.yaml")).CombinedOutput()
 		if err == nil {
 			return ""
 		}

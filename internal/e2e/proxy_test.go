@@ -266,7 +266,7 @@ func TestBehindNginx(t *testing.T) {
 		}
 	}
 	// Without users, nobody comes through a proxy, not even through one that says nothing of itself.
-	resp, err = http.Get("http://127.0.0.1:" + bare + "/") //nolint:noctx // loopback, and the test has an end
+	resp, err = http.Get("http://127.0.0.1:" + bare + "/")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,9 +36,12 @@ func TestTheConsoleWantsALogin(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, talking(time.Second))
 	for _, tt := range []struct{ name, value, says string }{
-		{"CONSOLE_HOSTS", "calls.example.com", "CONSOLE_HOSTS"}, {"CONSOLE_PROXIES", "127.0.0.1", "CONSOLE_PROXIES"},
-		{"CONSOLE_PROXIES", "proxy", "neither an address nor a network"}, {"CONSOLE_URL", "https://calls.example.com/", "CONSOLE_URL"},
-		{"CONSOLE_URL", "calls.example.com", "is no address of a page"}, {"CONSOLE_URL", "http://localhost/monitor", "cannot begin with /monitor"},
+		{"CONSOLE_HOSTS", "calls.example.com", "CONSOLE_HOSTS"},
+		{"CONSOLE_PROXIES", "127.0.0.1", "CONSOLE_PROXIES"},
+		{"CONSOLE_PROXIES", "proxy", "neither an address nor a network"},
+		{"CONSOLE_URL", "https://calls.example.com/", "CONSOLE_URL"},
+		{"CONSOLE_URL", "calls.example.com", "is no address of a page"},
+		{"CONSOLE_URL", "http://localhost/monitor", "cannot begin with /monitor"},
 	} {
 		w.vars[tt.name] = tt.value
 		p := w.start("worker", "--http", "127.0.0.1:0", "--config", w.agents(alice))

@@ -119,7 +119,6 @@ func TestReopen(t *testing.T) {
 	b.one()
 	for _, name := range []string{"over", "cancelled"} {
 		b.create(campaign.Default(name), false)
-
 	}
 	if err := b.Cancel(b.ctx(), "cancelled"); err != nil {
 		t.Fatal(err)

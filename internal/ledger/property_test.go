@@ -50,7 +50,7 @@ type world struct {
 type model struct {
 	contact            campaign.Contact  // its row
 	pending            *campaign.Contact // what it becomes after its call
-	list, listCode     string            // the list that had it last, and what that did
+	list               string            // the list that had it last
 	removed, free      bool
 	state              campaign.ContactState
 	round              int

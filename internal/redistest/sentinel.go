@@ -109,7 +109,7 @@ func (s *Sentinel) Rejoin() {
 		}
 		server.Restart()
 		// The Sentinel would do it too, some ten seconds later.
-		if err := server.Client(s.tb).SlaveOf(s.tb.Context(), host, port).Err(); err != nil {
+		if err := server.Client(s.tb).ReplicaOf(s.tb.Context(), host, port).Err(); err != nil {
 			s.tb.Fatal(err)
 		}
 		s.synced(server)

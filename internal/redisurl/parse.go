@@ -2,6 +2,7 @@ package redisurl
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"regexp"
@@ -53,8 +54,8 @@ const encode = "it cannot be told where the password ends and the host begins: i
 // refused. Errors hold no piece of the address.
 func parse(text string) (address, error) {
 	var a address
-	refuse := func(format string, args ...any) (address, error) {
-		return address{}, fmt.Errorf("%w: "+format+"; "+forms, append([]any{ErrURL}, args...)...)
+	refuse := func(why string) (address, error) {
+		return address{}, fmt.Errorf("%w: %s; %s", ErrURL, why, forms)
 	}
 	scheme, rest, ok := strings.Cut(text, "://")
 	known, found := schemes[scheme]
@@ -144,7 +145,7 @@ var hostname = regexp.MustCompile(`^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_.])
 // hostports reads hosts with or without ports.
 func hostports(text string, k kind) ([]string, bool) {
 	var list []string
-	for _, one := range strings.Split(text, ",") {
+	for one := range strings.SplitSeq(text, ",") {
 		host, port := one, defaultPort
 		if k == sentinel {
 			port = defaultSentinelPort
@@ -183,9 +184,7 @@ func (a address) url() *url.URL {
 		u.Path = "/" + strconv.Itoa(a.db)
 	}
 	query := url.Values{}
-	for name, values := range a.query {
-		query[name] = values
-	}
+	maps.Copy(query, a.query)
 	for _, h := range a.hosts[1:] {
 		query.Add("addr", h)
 	}

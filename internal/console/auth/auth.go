@@ -8,7 +8,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
-	"log"
+	"log" //nolint:depguard // net/http wants one for its errors; ours writes to zerolog
 	"net"
 	"net/http"
 	"net/netip"
@@ -239,7 +239,7 @@ func (m *Middleware) cookieName(r *http.Request) string {
 
 // setCookie sets a cookie for the console and nobody else; age 0 is until the browser ends, a negative one deletes it.
 func (m *Middleware) setCookie(w http.ResponseWriter, r *http.Request, name, value, path string, age time.Duration) {
-	c := &http.Cookie{
+	c := &http.Cookie{ //nolint:gosec // Secure where the browser's way here is
 		Name: name, Value: value, Path: m.prefix + path, Secure: m.secure(r), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		MaxAge: int(age.Seconds()),
 	}
