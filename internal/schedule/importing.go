@@ -62,11 +62,12 @@ func (r *Runner) fill(ctx context.Context, c *claim) error {
 		if err != nil {
 			return err //nolint:wrapcheck // it names the list
 		}
+		defer func() { _ = list.Close() }() // only read
 		if im.header, err = r.ledger.AddHeader(ctx, rules.Name, list.Header()); err != nil {
 			return err
 		}
 		im.list = list
-		t, err := r.producer.Import(ctx, rules, im, func(tasks.Tally) { crash.Point("batch_imported") })
+		t, err := r.producer.ImportAgain(ctx, rules, tasks.ByPriority(im), tasks.Again{SharedIDs: true}, func(tasks.Tally) { crash.Point("batch_imported") })
 		// Known ones are from an import that was interrupted.
 		im.contacts += t.Added + t.Known + t.Suppressed
 		return err

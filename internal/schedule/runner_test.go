@@ -263,6 +263,18 @@ func TestLists(t *testing.T) {
 			t.Errorf("its list is kept: %d, %v", n, err)
 		}
 	})
+	t.Run("one id for several people", func(t *testing.T) {
+		t.Parallel()
+		w, r := due(t, func(w *world) string {
+			path := filepath.Join(w.folder, "due.csv")
+			w.write(path, "id,name,phone\nacme,Ada,+12125550101\nacme,Ben,+12125550102\nacme,Cem,+12125550103\nzeta,Dora,+12125550104\n")
+			return path
+		})
+		w.eventually(r, "it runs", running(w))
+		if c, err := w.ledger.Campaign(t.Context(), w.runs("daily")[0].Name); err != nil || c.Counts.Total != 4 || c.Counts.Waiting != 4 {
+			t.Errorf("the campaign has %+v, %v; want all four people", c.Counts, err)
+		}
+	})
 	t.Run("being written", func(t *testing.T) {
 		t.Parallel()
 		w, r := due(t, func(w *world) string { return w.file("due.csv", 1, 5) })

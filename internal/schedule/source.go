@@ -232,6 +232,7 @@ func (s source) snapshot(ctx context.Context, rule Rule) (snap snapshot, err err
 		if err != nil {
 			return err //nolint:wrapcheck // it names the list
 		}
+		defer func() { _ = list.Close() }() // only read
 		for {
 			_, err := list.Next()
 			if errors.Is(err, io.EOF) {
