@@ -67,7 +67,7 @@ type Attempt struct {
 	ClaimedAt  time.Time `json:"claimed_at"`  // Redis's clock
 	SendBy     time.Time `json:"send_by"`     // after this the POST is not sent any more
 	PlacedAt   time.Time `json:"placed_at"`   // zero until RingCentral's answer is stored
-	RingOutID  string    `json:"ringout_id"`  // empty until then
+	RingOutID  string    `json:"ringout_id"`  // Empty until then
 	Seen       Seen      `json:"seen"`        // what tracking has seen so far
 	AnsweredAt time.Time `json:"answered_at"` // when the contact's leg was first seen connected
 	EndedAt    time.Time `json:"ended_at"`    // zero while it runs

@@ -60,7 +60,7 @@ type Decision struct {
 	Go     bool
 	Never  Outcome   // with which the contact ends
 	Until  time.Time // ask again then; always later than now
-	Reason Reason    // empty with Go
+	Reason Reason    // Empty with Go
 }
 
 const (

@@ -44,7 +44,7 @@ func (s Span) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads what MarshalText writes.
 func (s *Span) UnmarshalText(text []byte) error {
-	v, err := parseSpan(string(text))
+	v, err := ParseSpan(string(text))
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,8 @@ var (
 	errOvernight = errors.New("ends before it begins; hours past midnight are given on the next day: 22:00-24:00 on one, 00:00-02:00 on the other")
 )
 
-func parseSpan(text string) (Span, error) {
+// ParseSpan reads a part of a day such as 09:00-20:00.
+func ParseSpan(text string) (Span, error) {
 	from, to, found := strings.Cut(text, "-")
 	if !found {
 		return Span{}, errNotSpan
@@ -103,7 +104,8 @@ func (d *Date) UnmarshalText(text []byte) error {
 	return nil
 }
 
-func compareDates(a, b Date) int {
+// CompareDates is for sorting: negative if a is before b.
+func CompareDates(a, b Date) int {
 	return cmp.Or(cmp.Compare(a.Year, b.Year), cmp.Compare(a.Month, b.Month), cmp.Compare(a.Day, b.Day))
 }
 
@@ -138,7 +140,7 @@ func (h *Hours) UnmarshalJSON(b []byte) error {
 	}
 	*h = Hours{Always: stored.Always, Zone: stored.Zone, Holidays: stored.Holidays}
 	for name, spans := range stored.Days {
-		d, ok := parseDay(name)
+		d, ok := ParseDay(name)
 		if !ok {
 			return fmt.Errorf("read calling hours: no such day: %q", name)
 		}
@@ -191,8 +193,8 @@ func (h Hours) String() string {
 // dayName is mon, tue … as campaign files write it.
 func dayName(d time.Weekday) string { return strings.ToLower(d.String()[:3]) }
 
-// parseDay takes mon and monday, in any letter case.
-func parseDay(name string) (time.Weekday, bool) {
+// ParseDay takes mon and monday, in any letter case.
+func ParseDay(name string) (time.Weekday, bool) {
 	for d := time.Sunday; d <= time.Saturday; d++ {
 		if strings.EqualFold(name, d.String()) || strings.EqualFold(name, dayName(d)) {
 			return d, true
@@ -201,8 +203,8 @@ func parseDay(name string) (time.Weekday, bool) {
 	return 0, false
 }
 
-// empty reports whether there is no hour in the week at which anybody may be called.
-func (h Hours) empty() bool {
+// Empty reports whether there is no hour in the week at which anybody may be called.
+func (h Hours) Empty() bool {
 	if h.Always {
 		return false
 	}
@@ -281,7 +283,7 @@ func (h Hours) openAt(t time.Time, loc *time.Location) (bool, Reason) {
 }
 
 func (h Hours) holiday(d Date) bool {
-	_, found := slices.BinarySearchFunc(h.Holidays, d, compareDates)
+	_, found := slices.BinarySearchFunc(h.Holidays, d, CompareDates)
 	return found
 }
 

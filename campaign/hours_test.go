@@ -1,20 +1,75 @@
 package campaign
 
 import (
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"pgregory.net/rapid"
 )
 
-// hours reads the value of calling_hours as a campaign file has it.
-func hours(t testing.TB, yaml string) Hours {
+// hours reads the value of calling_hours as a campaign file has it; package campaignfile, which does so in earnest, cannot be
+// imported here.
+func hours(t testing.TB, src string) Hours {
 	t.Helper()
-	r, err := Parse("f.yaml", []byte("name: x\ncalling_hours: "+yaml+"\n"))
-	if err != nil {
+	h := Hours{Zone: ContactZone}
+	if src == "always" {
+		return Hours{Always: true}
+	}
+	var fields map[string]any
+	if err := yaml.Unmarshal([]byte(src), &fields); err != nil {
 		t.Fatal(err)
 	}
-	return r.CallingHours
+	given := false
+	for key, value := range fields {
+		list, _ := value.([]any)
+		if one, is := value.(string); is {
+			list = []any{one}
+		}
+		switch key {
+		case "timezone":
+			h.Zone = fmt.Sprint(value)
+		case "holidays":
+			for _, v := range list {
+				var d Date
+				if err := d.UnmarshalText([]byte(fmt.Sprint(v))); err != nil {
+					t.Fatal(err)
+				}
+				h.Holidays = append(h.Holidays, d)
+			}
+		default:
+			given = true
+			first, last, _ := strings.Cut(key, "-")
+			from, ok := ParseDay(first)
+			to, ranged := ParseDay(last)
+			if !ok {
+				t.Fatalf("day %q", key)
+			}
+			if !ranged {
+				to = from
+			}
+			for d := from; ; d = (d + 1) % 7 {
+				for _, v := range list {
+					span, err := ParseSpan(fmt.Sprint(v))
+					if err != nil {
+						t.Fatal(err)
+					}
+					h.Days[d] = append(h.Days[d], span)
+				}
+				if d == to {
+					break
+				}
+			}
+		}
+	}
+	if !given {
+		h.Days = defaultHours().Days
+	}
+	slices.SortFunc(h.Holidays, CompareDates)
+	return h
 }
 
 func instant(t testing.TB, s string) time.Time {

@@ -124,6 +124,15 @@ func (r Rules) fields() []field {
 	}
 }
 
+// FieldNames lists the fields of a campaign file, such as retry.busy.
+func FieldNames() []string {
+	var names []string
+	for _, f := range (Rules{}).fields() {
+		names = append(names, f.name)
+	}
+	return names
+}
+
 // ValidName reports whether a campaign, team or line may have this name: 1 to 63 of a-z, 0-9, _ and -,
 // the first one a letter or digit. Names become parts of keys and queue names, where a dot or a colon
 // would mean something.

@@ -7,7 +7,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/campaign/campaignfile"
 	"github.com/ringqueue/ringqueue/tasks"
 )
 
@@ -21,7 +21,7 @@ func ExampleProducer_Open() {
 	defer server.Close()
 	rdb := redis.NewClient(&redis.Options{Addr: server.Addr()})
 
-	rules, err := campaign.Parse("callbacks.yaml", []byte("name: callbacks\ncalling_hours: always"))
+	rules, err := campaignfile.Parse("callbacks.yaml", []byte("name: callbacks\ncalling_hours: always"))
 	if err != nil {
 		panic(err)
 	}

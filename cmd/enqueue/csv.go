@@ -19,6 +19,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/campaign/campaignfile"
 	"github.com/ringqueue/ringqueue/internal/cli"
 	"github.com/ringqueue/ringqueue/internal/contactlist"
 	"github.com/ringqueue/ringqueue/internal/ledger"
@@ -115,7 +116,7 @@ func readRules(file string) (campaign.Rules, error) {
 	if err != nil {
 		return campaign.Rules{}, cli.Usage(fmt.Errorf("campaign file: %w", err))
 	}
-	rules, err := campaign.Parse(file, src)
+	rules, err := campaignfile.Parse(file, src)
 	return rules, cli.Usage(err)
 }
 

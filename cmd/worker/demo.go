@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/campaign/campaignfile"
 	"github.com/ringqueue/ringqueue/examples"
 	"github.com/ringqueue/ringqueue/internal/cli"
 	"github.com/ringqueue/ringqueue/internal/contactlist"
@@ -96,7 +97,7 @@ func (d demo) run(ctx context.Context) (err error) {
 		err = errors.Join(err, waitSim())
 	}()
 
-	rules, err := campaign.Parse("examples/demo.yaml", examples.DemoCampaign)
+	rules, err := campaignfile.Parse("examples/demo.yaml", examples.DemoCampaign)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/campaign/campaignfile"
 	"github.com/ringqueue/ringqueue/tasks"
 )
 
@@ -32,7 +32,7 @@ func run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	rules, err := campaign.Parse(os.Args[1], src)
+	rules, err := campaignfile.Parse(os.Args[1], src)
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/campaign/campaignfile"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/ringout/ringouttest"
 )
@@ -12,7 +13,7 @@ import (
 // TestJudge shows that the judge sees each kind of wrong, since a judge that sees none would let every worker pass.
 func TestJudge(t *testing.T) {
 	t.Parallel()
-	parsed, err := campaign.Parse("rules.yaml", []byte(rules))
+	parsed, err := campaignfile.Parse("rules.yaml", []byte(rules))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/campaign/campaignfile"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/redistest"
 	"github.com/ringqueue/ringqueue/ringout/ringouttest"
@@ -58,7 +59,7 @@ type config struct {
 func newWorld(t *testing.T, c config) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), lines: c.lines}
-	parsed, err := campaign.Parse("rules.yaml", []byte(rules))
+	parsed, err := campaignfile.Parse("rules.yaml", []byte(rules))
 	if err != nil {
 		t.Fatal(err)
 	}

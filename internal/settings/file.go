@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/yamlfile"
 )
 
 const (
@@ -30,7 +31,7 @@ func (w *Worker) fromFile(e *environment, path string) {
 	if path != "" {
 		src, err := readFile(path)
 		if err == nil {
-			err = campaign.ReadYAML(path, src, f.read)
+			err = yamlfile.ReadYAML(path, src, f.read)
 		} else {
 			err = fmt.Errorf("%s: %w", path, err)
 		}
@@ -55,25 +56,25 @@ type configFile struct {
 	teams  bool // it has teams, right or wrong
 }
 
-func (f *configFile) read(top campaign.Node) {
-	f.taken = top.Fields(map[string]func(campaign.Node){
+func (f *configFile) read(top yamlfile.Node) {
+	f.taken = top.Fields(map[string]func(yamlfile.Node){
 		"teams": f.readTeams,
-		"poll_interval": func(n campaign.Node) {
+		"poll_interval": func(n yamlfile.Node) {
 			if d, ok := n.Duration(minPoll, maxPoll); ok {
 				f.worker.PollInterval = d
 			}
 		},
-		"cool_down": func(n campaign.Node) {
+		"cool_down": func(n yamlfile.Node) {
 			if d, ok := n.Duration(0, maxCoolDown); ok {
 				f.worker.CoolDown = d
 			}
 		},
-		"failover_hold": func(n campaign.Node) {
+		"failover_hold": func(n yamlfile.Node) {
 			if d, ok := n.Duration(minHold, maxHold); ok {
 				f.worker.FailoverHold = d
 			}
 		},
-		"max_lines": func(n campaign.Node) {
+		"max_lines": func(n yamlfile.Node) {
 			if v, ok := n.Int(0, maxLines); ok {
 				f.worker.MaxLines = v
 			}
@@ -81,18 +82,18 @@ func (f *configFile) read(top campaign.Node) {
 	}, "number_caps")
 }
 
-func (f *configFile) readTeams(n campaign.Node) {
+func (f *configFile) readTeams(n yamlfile.Node) {
 	f.teams = true
 	count := 0
-	mapping := n.Each(teamsTake, func(name string, team campaign.Node) {
+	mapping := n.Each(teamsTake, func(name string, team yamlfile.Node) {
 		count++
 		if !campaign.ValidName(name) {
 			team.Fail("is no team's name; takes %s", nameTakes)
 			return
 		}
 		found := false
-		if team.Fields(map[string]func(campaign.Node){
-			"lines": func(n campaign.Node) {
+		if team.Fields(map[string]func(yamlfile.Node){
+			"lines": func(n yamlfile.Node) {
 				found = true
 				f.readLines(name, n)
 			},
@@ -105,7 +106,7 @@ func (f *configFile) readTeams(n campaign.Node) {
 	}
 }
 
-func (f *configFile) readLines(team string, n campaign.Node) {
+func (f *configFile) readLines(team string, n yamlfile.Node) {
 	nodes, ok := n.List(linesTake)
 	if !ok {
 		return
@@ -116,16 +117,16 @@ func (f *configFile) readLines(team string, n campaign.Node) {
 	for _, node := range nodes {
 		line := Line{Team: team}
 		given := map[string]bool{}
-		mapping := node.Fields(map[string]func(campaign.Node){
-			"name": func(n campaign.Node) {
+		mapping := node.Fields(map[string]func(yamlfile.Node){
+			"name": func(n yamlfile.Node) {
 				given["name"] = true
 				f.readName(n, &line)
 			},
-			"number": func(n campaign.Node) {
+			"number": func(n yamlfile.Node) {
 				given["number"] = true
 				f.readNumber(n, &line)
 			},
-			"jwt_env": func(n campaign.Node) {
+			"jwt_env": func(n yamlfile.Node) {
 				given["jwt_env"] = true
 				readEnvName(n, &line)
 			},
@@ -143,18 +144,18 @@ func (f *configFile) readLines(team string, n campaign.Node) {
 	}
 }
 
-func (f *configFile) readName(n campaign.Node, line *Line) {
+func (f *configFile) readName(n yamlfile.Node, line *Line) {
 	name, ok := n.Text(nameTakes)
 	if !ok {
 		return
 	}
 	if !campaign.ValidName(name) {
-		n.Fail("is %s; takes %s", campaign.Quote(name), nameTakes)
+		n.Fail("is %s; takes %s", yamlfile.Quote(name), nameTakes)
 		return
 	}
 	for _, other := range f.worker.Lines {
 		if other.Name == name {
-			n.Fail("is %s, as a line of team %s is already; takes a name of its own over all teams", campaign.Quote(name), other.Team)
+			n.Fail("is %s, as a line of team %s is already; takes a name of its own over all teams", yamlfile.Quote(name), other.Team)
 			return
 		}
 	}
@@ -162,26 +163,26 @@ func (f *configFile) readName(n campaign.Node, line *Line) {
 }
 
 // readNumber reads a line's number. A phone that stood in two lines would be called twice at once.
-func (f *configFile) readNumber(n campaign.Node, line *Line) {
+func (f *configFile) readNumber(n yamlfile.Node, line *Line) {
 	number, ok := n.Text(numberTakes)
 	if !ok {
 		return
 	}
 	if !campaign.E164(number) {
-		n.Fail("is %s; takes %s", campaign.Quote(campaign.Mask(number)), numberTakes)
+		n.Fail("is %s; takes %s", yamlfile.Quote(campaign.Mask(number)), numberTakes)
 		return
 	}
 	for _, other := range f.worker.Lines {
 		if other.Number == number {
 			n.Fail("is %s, as that of line %s of team %s is already; takes a number of its own over all teams",
-				campaign.Quote(campaign.Mask(number)), other.Name, other.Team)
+				yamlfile.Quote(campaign.Mask(number)), other.Name, other.Team)
 			return
 		}
 	}
 	line.Number = number
 }
 
-func readEnvName(n campaign.Node, line *Line) {
+func readEnvName(n yamlfile.Node, line *Line) {
 	name, ok := n.Text(envTakes)
 	if !ok {
 		return
@@ -208,7 +209,7 @@ func (f *configFile) defaultLine() {
 	line.Number = f.env.required(CallerVar, "the agent's phone, which rings first, in E.164 such as +16505550001")
 	if line.Number != "" && !campaign.E164(line.Number) {
 		f.env.fail("%s: is %s; takes the agent's phone in E.164, with its +, such as +16505550001",
-			CallerVar, campaign.Quote(campaign.Mask(line.Number)))
+			CallerVar, yamlfile.Quote(campaign.Mask(line.Number)))
 	}
 	f.worker.Lines = []Line{line}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/redisurl"
+	"github.com/ringqueue/ringqueue/internal/yamlfile"
 )
 
 // Names of the environment variables, RingCentral's own where it has one.
@@ -147,7 +148,7 @@ func (e *environment) server() string {
 	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
 		return strings.TrimRight(address, "/")
 	default:
-		e.fail("%s: is %s; %s", ServerVar, campaign.Quote(address), takes)
+		e.fail("%s: is %s; %s", ServerVar, yamlfile.Quote(address), takes)
 	}
 	return ""
 }

@@ -1,4 +1,5 @@
-package campaign
+// Package campaignfile reads campaign files: a campaign's rules in YAML.
+package campaignfile
 
 import (
 	"slices"
@@ -6,12 +7,16 @@ import (
 	"time"
 
 	"github.com/nyaruka/phonenumbers"
+
+	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/yamlfile"
 )
 
 const (
 	maxAttempts  = 20
 	maxPriority  = 100
 	minDelay     = time.Second
+	day          = 24 * time.Hour
 	maxDelay     = 90 * day
 	minRing      = 100 * time.Millisecond // time-scaled runs need less than the five seconds that are sensible
 	maxRing      = 5 * time.Minute
@@ -33,59 +38,59 @@ const (
 
 // Parse reads a campaign file. It is strict: a field that is unknown, not supported yet or has a bad
 // value is an error of type Problems, which names file, line and field and says what it takes. Fields
-// that are left out have the values of Default. The file's name is for messages only.
-func Parse(file string, src []byte) (Rules, error) {
-	r := Default("")
-	err := ReadYAML(file, src, func(top Node) { readRules(&r, top) })
+// that are left out have the values of campaign.Default. The file's name is for messages only.
+func Parse(file string, src []byte) (campaign.Rules, error) {
+	r := campaign.Default("")
+	err := yamlfile.ReadYAML(file, src, func(top yamlfile.Node) { readRules(&r, top) })
 	if err != nil {
-		return Rules{}, err
+		return campaign.Rules{}, err
 	}
 	return r, nil
 }
 
-func readRules(r *Rules, top Node) {
+func readRules(r *campaign.Rules, top yamlfile.Node) {
 	named := false
 	longest := top
-	mapping := top.Fields(map[string]func(Node){
-		"name": func(n Node) {
+	mapping := top.Fields(map[string]func(yamlfile.Node){
+		"name": func(n yamlfile.Node) {
 			named = true
 			readName(n, &r.Name)
 		},
-		"team": func(n Node) { readName(n, &r.Team) },
-		"caller_id": func(n Node) {
+		"team": func(n yamlfile.Node) { readName(n, &r.Team) },
+		"caller_id": func(n yamlfile.Node) {
 			if text, ok := n.Text(callerTakes); ok {
-				if !E164(text) {
-					n.bad(callerTakes)
+				if !campaign.E164(text) {
+					n.Bad(callerTakes)
 					return
 				}
 				r.CallerID = text
 			}
 		},
-		"play_prompt": func(n Node) {
+		"play_prompt": func(n yamlfile.Node) {
 			if v, ok := n.Bool(); ok {
 				r.PlayPrompt = v
 			}
 		},
-		"region":        func(n Node) { readRegion(n, &r.Region) },
-		"calling_hours": func(n Node) { readHours(n, &r.CallingHours) },
-		"retry":         func(n Node) { readRetry(n, &r.Retry) },
-		"wrap_up":       func(n Node) { readDuration(n, &r.WrapUp, 0, maxWrapUp) },
-		"ring_limit":    func(n Node) { readDuration(n, &r.RingLimit, minRing, maxRing) },
-		"longest_call": func(n Node) {
+		"region":        func(n yamlfile.Node) { readRegion(n, &r.Region) },
+		"calling_hours": func(n yamlfile.Node) { readHours(n, &r.CallingHours) },
+		"retry":         func(n yamlfile.Node) { readRetry(n, &r.Retry) },
+		"wrap_up":       func(n yamlfile.Node) { readDuration(n, &r.WrapUp, 0, maxWrapUp) },
+		"ring_limit":    func(n yamlfile.Node) { readDuration(n, &r.RingLimit, minRing, maxRing) },
+		"longest_call": func(n yamlfile.Node) {
 			longest = n
 			readDuration(n, &r.LongestCall, minCall, maxCall)
 		},
-		"ends": func(n Node) {
+		"ends": func(n yamlfile.Node) {
 			if text, ok := n.Text(endsTake); ok {
 				t, err := time.Parse(time.RFC3339, text)
 				if err != nil {
-					n.bad(endsTake)
+					n.Bad(endsTake)
 					return
 				}
 				r.Ends = t.UTC()
 			}
 		},
-		"priority": func(n Node) {
+		"priority": func(n yamlfile.Node) {
 			if v, ok := n.Int(1, maxPriority); ok {
 				r.Priority = v
 			}
@@ -95,29 +100,29 @@ func readRules(r *Rules, top Node) {
 		top.Missing("name", nameTakes)
 	}
 	if r.LongestCall < r.RingLimit {
-		longest.file.fail(longest.line, "longest_call", FormatDuration(r.LongestCall)+
-			" is shorter than ring_limit, which is "+FormatDuration(r.RingLimit)+"; takes at least that")
+		longest.FailFor("longest_call", campaign.FormatDuration(r.LongestCall)+
+			" is shorter than ring_limit, which is "+campaign.FormatDuration(r.RingLimit)+"; takes at least that")
 	}
 }
 
-func readName(n Node, to *string) {
+func readName(n yamlfile.Node, to *string) {
 	text, ok := n.Text(nameTakes)
 	switch {
 	case !ok:
-	case !ValidName(text):
-		n.bad(nameTakes)
+	case !campaign.ValidName(text):
+		n.Bad(nameTakes)
 	default:
 		*to = text
 	}
 }
 
-func readDuration(n Node, to *time.Duration, low, high time.Duration) {
+func readDuration(n yamlfile.Node, to *time.Duration, low, high time.Duration) {
 	if d, ok := n.Duration(low, high); ok {
 		*to = d
 	}
 }
 
-func readRegion(n Node, to *string) {
+func readRegion(n yamlfile.Node, to *string) {
 	text, ok := n.Text(regionTakes)
 	if !ok {
 		return
@@ -127,24 +132,24 @@ func readRegion(n Node, to *string) {
 	case phonenumbers.GetSupportedRegions()[code]:
 		*to = code
 	case code == "UK":
-		n.Fail("is %s; the United Kingdom is GB", Quote(text))
+		n.Fail("is %s; the United Kingdom is GB", yamlfile.Quote(text))
 	default:
-		n.bad(regionTakes)
+		n.Bad(regionTakes)
 	}
 }
 
-func readRetry(n Node, to *Retry) {
-	delay := func(to *Delay) func(Node) {
-		return func(n Node) {
-			if text, ok := scalar(n.value); ok && text == "never" {
-				*to = Never
-			} else if d, ok := n.duration(minDelay, maxDelay, ", or never"); ok {
-				*to = Delay(d)
+func readRetry(n yamlfile.Node, to *campaign.Retry) {
+	delay := func(to *campaign.Delay) func(yamlfile.Node) {
+		return func(n yamlfile.Node) {
+			if text, ok := n.Scalar(); ok && text == "never" {
+				*to = campaign.Never
+			} else if d, ok := n.DurationOr(minDelay, maxDelay, ", or never"); ok {
+				*to = campaign.Delay(d)
 			}
 		}
 	}
-	n.Fields(map[string]func(Node){
-		"max_attempts": func(n Node) {
+	n.Fields(map[string]func(yamlfile.Node){
+		"max_attempts": func(n yamlfile.Node) {
 			if v, ok := n.Int(1, maxAttempts); ok {
 				to.MaxAttempts = v
 			}
@@ -158,19 +163,19 @@ func readRetry(n Node, to *Retry) {
 
 // readHours reads calling hours. A mapping without any day keeps the default days, so that a file may
 // set no more than the holidays; with any day, only the days that are given have hours.
-func readHours(n Node, to *Hours) {
-	if text, ok := scalar(n.value); ok {
+func readHours(n yamlfile.Node, to *campaign.Hours) {
+	if text, ok := n.Scalar(); ok {
 		if text != "always" {
-			n.bad(hoursTake)
+			n.Bad(hoursTake)
 			return
 		}
-		*to = Hours{Always: true}
+		*to = campaign.Hours{Always: true}
 		return
 	}
-	h := Hours{Zone: ContactZone}
+	h := campaign.Hours{Zone: campaign.ContactZone}
 	given := [7]string{} // by weekday, the key that set it
-	days, before := false, len(n.file.problems)
-	filled := n.value != nil && n.Each(hoursTake, func(key string, v Node) {
+	days, before := false, n.Problems()
+	filled := !n.Empty() && n.Each(hoursTake, func(key string, v yamlfile.Node) {
 		switch key {
 		case "timezone":
 			readZone(v, &h.Zone)
@@ -179,7 +184,7 @@ func readHours(n Node, to *Hours) {
 		default:
 			set, ok := parseDays(key)
 			if !ok {
-				v.unknownDay(key)
+				unknownDay(v, key)
 				return
 			}
 			days = true
@@ -198,17 +203,17 @@ func readHours(n Node, to *Hours) {
 		}
 	})
 	if !days {
-		h.Days = defaultHours().Days
+		h.Days = campaign.Default("").CallingHours.Days
 	}
-	if filled && h.empty() && len(n.file.problems) == before {
+	if filled && h.Empty() && n.Problems() == before {
 		n.Fail("no day has any hours, so that nobody would ever be called; takes %s", hoursTake)
 	}
 	*to = h
 }
 
 // unknownDay reports a key of the calling hours that is no day.
-func (n Node) unknownDay(key string) {
-	if near := nearest(key, []string{"timezone", "holidays"}); near != "" {
+func unknownDay(n yamlfile.Node, key string) {
+	if near := yamlfile.Nearest(key, []string{"timezone", "holidays"}); near != "" {
 		n.Fail("unknown field; did you mean %s?", near)
 		return
 	}
@@ -220,13 +225,13 @@ func parseDays(key string) ([]time.Weekday, bool) {
 	var days []time.Weekday
 	for part := range strings.SplitSeq(key, ",") {
 		first, last, isRange := strings.Cut(part, "-")
-		from, ok := parseDay(strings.TrimSpace(first))
+		from, ok := campaign.ParseDay(strings.TrimSpace(first))
 		if !ok {
 			return nil, false
 		}
 		to := from
 		if isRange {
-			if to, ok = parseDay(strings.TrimSpace(last)); !ok {
+			if to, ok = campaign.ParseDay(strings.TrimSpace(last)); !ok {
 				return nil, false
 			}
 		}
@@ -243,20 +248,20 @@ func parseDays(key string) ([]time.Weekday, bool) {
 	return days, true
 }
 
-func readZone(n Node, to *string) {
+func readZone(n yamlfile.Node, to *string) {
 	text, ok := n.Text(zoneTakes)
 	if !ok {
 		return
 	}
-	if _, known := LoadZone(text); !known && text != ContactZone {
-		n.bad(zoneTakes)
+	if _, known := campaign.LoadZone(text); !known && text != campaign.ContactZone {
+		n.Bad(zoneTakes)
 		return
 	}
 	*to = text
 }
 
 // readSpans reads the hours of a day. An empty list is a day without calls.
-func readSpans(n Node) ([]Span, bool) {
+func readSpans(n yamlfile.Node) ([]campaign.Span, bool) {
 	nodes, ok := n.List(spansTake)
 	if !ok {
 		return nil, false
@@ -265,20 +270,20 @@ func readSpans(n Node) ([]Span, bool) {
 		n.Fail("has %d spans; takes at most %d", len(nodes), maxSpans)
 		return nil, false
 	}
-	var spans []Span
+	var spans []campaign.Span
 	for _, v := range nodes {
 		text, ok := v.Text(spansTake)
 		if !ok {
 			return nil, false
 		}
-		s, err := parseSpan(text)
+		s, err := campaign.ParseSpan(text)
 		if err != nil {
-			v.Fail("%s %s", Quote(text), err)
+			v.Fail("%s %s", yamlfile.Quote(text), err)
 			return nil, false
 		}
 		spans = append(spans, s)
 	}
-	slices.SortFunc(spans, func(a, b Span) int { return a.From - b.From })
+	slices.SortFunc(spans, func(a, b campaign.Span) int { return a.From - b.From })
 	for i := 1; i < len(spans); i++ {
 		if spans[i].From < spans[i-1].To {
 			n.Fail("%s and %s overlap; takes spans apart from each other", spans[i-1], spans[i])
@@ -288,7 +293,7 @@ func readSpans(n Node) ([]Span, bool) {
 	return spans, true
 }
 
-func readHolidays(n Node, to *[]Date) {
+func readHolidays(n yamlfile.Node, to *[]campaign.Date) {
 	nodes, ok := n.List(datesTake)
 	if !ok {
 		return
@@ -297,19 +302,19 @@ func readHolidays(n Node, to *[]Date) {
 		n.Fail("has %d dates; takes at most %d", len(nodes), maxHolidays)
 		return
 	}
-	var dates []Date
+	var dates []campaign.Date
 	for _, v := range nodes {
 		text, ok := v.Text(datesTake)
 		if !ok {
 			continue
 		}
-		var d Date
+		var d campaign.Date
 		if err := d.UnmarshalText([]byte(text)); err != nil {
-			v.bad(datesTake)
+			v.Bad(datesTake)
 			continue
 		}
 		dates = append(dates, d)
 	}
-	slices.SortFunc(dates, compareDates)
+	slices.SortFunc(dates, campaign.CompareDates)
 	*to = slices.Compact(dates)
 }

@@ -1,4 +1,5 @@
-package campaign
+// Package yamlfile reads YAML files strictly: what is wrong is said with file, line and field, and with what the field takes.
+package yamlfile
 
 import (
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"github.com/ringqueue/ringqueue/campaign"
 )
 
 const (
@@ -199,6 +202,18 @@ func (n Node) Missing(field, takes string) {
 	n.file.fail(n.line, join(n.path, field), "missing; takes "+takes)
 }
 
+// FailFor reports a problem of a field, at the line of this one.
+func (n Node) FailFor(field, text string) { n.file.fail(n.line, field, text) }
+
+// Scalar is the text of a value that is neither a list nor a mapping.
+func (n Node) Scalar() (string, bool) { return scalar(n.value) }
+
+// Empty says whether the field has no value.
+func (n Node) Empty() bool { return n.value == nil }
+
+// Problems counts what was found wrong with the file so far.
+func (n Node) Problems() int { return len(n.file.problems) }
+
 // Line is the value's line in the file, from 1.
 func (n Node) Line() int { return n.line }
 
@@ -233,7 +248,7 @@ func (n Node) Each(takes string, take func(key string, value Node)) bool {
 }
 
 // Fields hands every entry of a mapping to the function of its name. A name that is not there is
-// reported as unknown, with the nearest one that is; one that is listed as later, as not supported yet.
+// reported as unknown, with the Nearest one that is; one that is listed as later, as not supported yet.
 // Like Each it reports whether the value is a mapping.
 func (n Node) Fields(known map[string]func(Node), later ...string) bool {
 	names := slices.Sorted(maps.Keys(known))
@@ -253,7 +268,7 @@ func (n Node) Fields(known map[string]func(Node), later ...string) bool {
 // Unknown reports that the value's own name is not one that is known here.
 func (n Node) Unknown(known ...string) {
 	key := n.path[strings.LastIndexByte(n.path, '.')+1:]
-	if near := nearest(key, known); near != "" {
+	if near := Nearest(key, known); near != "" {
 		n.Fail("unknown field; did you mean %s?", near)
 		return
 	}
@@ -295,7 +310,7 @@ func (n Node) Text(takes string) (string, bool) {
 func (n Node) Bool() (value, ok bool) {
 	b, ok := n.value.(*ast.BoolNode)
 	if !ok {
-		n.bad("true or false")
+		n.Bad("true or false")
 		return false, false
 	}
 	return b.Value, true
@@ -311,7 +326,7 @@ func (n Node) Int(low, high int) (int, bool) {
 	}
 	v, err := strconv.Atoi(text)
 	if err != nil || v < low || v > high {
-		n.bad(takes)
+		n.Bad(takes)
 		return 0, false
 	}
 	return v, true
@@ -320,25 +335,26 @@ func (n Node) Int(low, high int) (int, bool) {
 // Duration is a duration between low and high, as [ParseDuration] reads it. The second result is false
 // where it is not, which is reported.
 func (n Node) Duration(low, high time.Duration) (time.Duration, bool) {
-	return n.duration(low, high, "")
+	return n.DurationOr(low, high, "")
 }
 
-func (n Node) duration(low, high time.Duration, or string) (time.Duration, bool) {
-	takes := fmt.Sprintf("a duration from %s to %s, such as 20s, 15m, 4h or 2d%s", FormatDuration(low), FormatDuration(high), or)
+// DurationOr is Duration for a field that takes something else, too, which or says.
+func (n Node) DurationOr(low, high time.Duration, or string) (time.Duration, bool) {
+	takes := fmt.Sprintf("a duration from %s to %s, such as 20s, 15m, 4h or 2d%s", campaign.FormatDuration(low), campaign.FormatDuration(high), or)
 	text, ok := n.Text(takes)
 	if !ok {
 		return 0, false
 	}
-	d, err := ParseDuration(text)
+	d, err := campaign.ParseDuration(text)
 	if err != nil || d < low || d > high {
-		n.bad(takes)
+		n.Bad(takes)
 		return 0, false
 	}
 	return d, true
 }
 
-// bad reports a value that is not what the field takes.
-func (n Node) bad(takes string) {
+// Bad reports a value that is not what the field takes.
+func (n Node) Bad(takes string) {
 	if text, ok := scalar(n.value); ok && text != "" {
 		n.Fail("is %s; takes %s", Quote(text), takes)
 		return
@@ -357,7 +373,7 @@ func Quote(text string) string {
 	}
 	// A time or a date has digits too, but letters or colons between them.
 	if digits >= 7 && strings.Trim(text, "0123456789+-. ()/") == "" && !isDate(text) {
-		return strconv.Quote(Mask(text))
+		return strconv.Quote(campaign.Mask(text))
 	}
 	runes := []rune(text)
 	if len(runes) > maxQuoted {
@@ -426,8 +442,8 @@ func safe(key string) string {
 // oneLine keeps a parser's message on one line.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// nearest is the known name that a wrong one was probably meant to be, or "".
-func nearest(name string, known []string) string {
+// Nearest is the known name that a wrong one was probably meant to be, or "".
+func Nearest(name string, known []string) string {
 	name = strings.ReplaceAll(strings.ToLower(name), "-", "_")
 	best, least := "", max(2, len(name)/3)+1
 	for _, k := range known {

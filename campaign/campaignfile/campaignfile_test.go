@@ -1,4 +1,4 @@
-package campaign
+package campaignfile
 
 import (
 	"encoding/json"
@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ringqueue/ringqueue/campaign"
+	"github.com/ringqueue/ringqueue/internal/yamlfile"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -17,32 +20,35 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 func TestParseDesign(t *testing.T) {
 	t.Parallel()
 	got := parseFile(t, "testdata/design.yaml")
-	morning, afternoon := Span{540, 720}, Span{780, 1200}
-	want := Rules{
+	if back := roundTrip(t, got); !reflect.DeepEqual(back, got) {
+		t.Errorf("stored and read again it is %+v", back)
+	}
+	morning, afternoon := campaign.Span{From: 540, To: 720}, campaign.Span{From: 780, To: 1200}
+	want := campaign.Rules{
 		Name: "renewals", Team: "sales", CallerID: "+16505550100", PlayPrompt: true, Region: "US",
-		CallingHours: Hours{Zone: "contact", Holidays: []Date{{2026, 12, 25}}},
-		Retry: Retry{
-			MaxAttempts: 3, Busy: Delay(15 * time.Minute), NoAnswer: Delay(4 * time.Hour),
-			Rejected: Never, Unreachable: Delay(30 * time.Minute),
+		CallingHours: campaign.Hours{Zone: "contact", Holidays: []campaign.Date{{Year: 2026, Month: 12, Day: 25}}},
+		Retry: campaign.Retry{
+			MaxAttempts: 3, Busy: campaign.Delay(15 * time.Minute), NoAnswer: campaign.Delay(4 * time.Hour),
+			Rejected: campaign.Never, Unreachable: campaign.Delay(30 * time.Minute),
 		},
 		WrapUp: 20 * time.Second, RingLimit: time.Minute, LongestCall: 4 * time.Hour,
 		Ends: time.Date(2026, 12, 31, 18, 0, 0, 0, time.UTC), Priority: 1,
 	}
 	for d := time.Monday; d <= time.Friday; d++ {
-		want.CallingHours.Days[d] = []Span{morning, afternoon}
+		want.CallingHours.Days[d] = []campaign.Span{morning, afternoon}
 	}
-	want.CallingHours.Days[time.Saturday] = []Span{{600, 960}}
+	want.CallingHours.Days[time.Saturday] = []campaign.Span{{From: 600, To: 960}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
 }
 
-// The reference file gives every default in writing, so that it must be what Default is, and what a file
+// The reference file gives every default in writing, so that it must be what campaign.Default is, and what a file
 // with nothing but a name is.
 func TestReferenceFileIsDefault(t *testing.T) {
 	t.Parallel()
-	want := Default("renewals")
-	if got := parseFile(t, "../examples/renewals.yaml"); !reflect.DeepEqual(got, want) {
+	want := campaign.Default("renewals")
+	if got := parseFile(t, "../../examples/renewals.yaml"); !reflect.DeepEqual(got, want) {
 		t.Errorf("examples/renewals.yaml: got  %+v\nwant %+v", got, want)
 	}
 	got, err := Parse("f", []byte("name: renewals"))
@@ -53,14 +59,14 @@ func TestReferenceFileIsDefault(t *testing.T) {
 		t.Errorf("default hours = %q", text)
 	}
 	// Every field of the format stands in the reference, the optional ones as comments.
-	src, err := os.ReadFile("../examples/renewals.yaml")
+	src, err := os.ReadFile("../../examples/renewals.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range want.fields() {
-		name := f.name[strings.LastIndexByte(f.name, '.')+1:]
+	for _, f := range campaign.FieldNames() {
+		name := f[strings.LastIndexByte(f, '.')+1:]
 		if !strings.Contains(string(src), name+":") {
-			t.Errorf("examples/renewals.yaml does not show %s", f.name)
+			t.Errorf("examples/renewals.yaml does not show %s", f)
 		}
 	}
 }
@@ -69,35 +75,35 @@ func TestParseAccepts(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, src string
-		want      func(*Rules)
+		want      func(*campaign.Rules)
 	}{
-		{"always", "calling_hours: always", func(r *Rules) { r.CallingHours = Hours{Always: true} }},
-		{"number without quotes", "caller_id: +16505550100", func(r *Rules) { r.CallerID = "+16505550100" }},
-		{"fixed zone keeps default days", "calling_hours: {timezone: Europe/Berlin}", func(r *Rules) { r.CallingHours.Zone = "Europe/Berlin" }},
-		{"holidays keep default days", "calling_hours: {holidays: [2027-01-01, 2026-12-25, 2027-01-01]}", func(r *Rules) {
-			r.CallingHours.Holidays = []Date{{2026, 12, 25}, {2027, 1, 1}}
+		{"always", "calling_hours: always", func(r *campaign.Rules) { r.CallingHours = campaign.Hours{Always: true} }},
+		{"number without quotes", "caller_id: +16505550100", func(r *campaign.Rules) { r.CallerID = "+16505550100" }},
+		{"fixed zone keeps default days", "calling_hours: {timezone: Europe/Berlin}", func(r *campaign.Rules) { r.CallingHours.Zone = "Europe/Berlin" }},
+		{"holidays keep default days", "calling_hours: {holidays: [2027-01-01, 2026-12-25, 2027-01-01]}", func(r *campaign.Rules) {
+			r.CallingHours.Holidays = []campaign.Date{{Year: 2026, Month: 12, Day: 25}, {Year: 2027, Month: 1, Day: 1}}
 		}},
-		{"day list, wrap, single span, midnight", "calling_hours:\n  mon,Wed: 9:00-24:00\n  sat-sun: [\"12:00-13:00\", \"00:00-12:00\"]", func(r *Rules) {
-			r.CallingHours.Days = [7][]Span{0: {{0, 720}, {720, 780}}, 1: {{540, 1440}}, 3: {{540, 1440}}, 6: {{0, 720}, {720, 780}}}
+		{"day list, wrap, single span, midnight", "calling_hours:\n  mon,Wed: 9:00-24:00\n  sat-sun: [\"12:00-13:00\", \"00:00-12:00\"]", func(r *campaign.Rules) {
+			r.CallingHours.Days = [7][]campaign.Span{0: {{From: 0, To: 720}, {From: 720, To: 780}}, 1: {{From: 540, To: 1440}}, 3: {{From: 540, To: 1440}}, 6: {{From: 0, To: 720}, {From: 720, To: 780}}}
 		}},
-		{"range round the week's end", "calling_hours: {sunday-monday: [\"09:00-10:00\"], tue: []}", func(r *Rules) {
-			r.CallingHours.Days = [7][]Span{0: {{540, 600}}, 1: {{540, 600}}}
+		{"range round the week's end", "calling_hours: {sunday-monday: [\"09:00-10:00\"], tue: []}", func(r *campaign.Rules) {
+			r.CallingHours.Days = [7][]campaign.Span{0: {{From: 540, To: 600}}, 1: {{From: 540, To: 600}}}
 		}},
-		{"days in durations", "retry: {no_answer: 1d12h, busy: 90d, unreachable: 1s}", func(r *Rules) {
-			r.Retry.NoAnswer, r.Retry.Busy, r.Retry.Unreachable = Delay(36*time.Hour), Delay(90*day), Delay(time.Second)
+		{"days in durations", "retry: {no_answer: 1d12h, busy: 90d, unreachable: 1s}", func(r *campaign.Rules) {
+			r.Retry.NoAnswer, r.Retry.Busy, r.Retry.Unreachable = campaign.Delay(36*time.Hour), campaign.Delay(90*day), campaign.Delay(time.Second)
 		}},
-		{"scaled times", "wrap_up: 0\nring_limit: 100ms\nlongest_call: 1s", func(r *Rules) {
+		{"scaled times", "wrap_up: 0\nring_limit: 100ms\nlongest_call: 1s", func(r *campaign.Rules) {
 			r.WrapUp, r.RingLimit, r.LongestCall = 0, 100*time.Millisecond, time.Second
 		}},
-		{"end in another zone", "ends: 2026-12-31T18:00:00+01:00", func(r *Rules) { r.Ends = time.Date(2026, 12, 31, 17, 0, 0, 0, time.UTC) }},
-		{"region in small letters", "region: de", func(r *Rules) { r.Region = "DE" }},
-		{"no prompt, priority", "play_prompt: false\npriority: 100", func(r *Rules) { r.PlayPrompt, r.Priority = false, 100 }},
-		{"byte-order mark and Windows lines", "team: a-1_b\r\npriority: 2\r\n", func(r *Rules) { r.Team, r.Priority = "a-1_b", 2 }},
+		{"end in another zone", "ends: 2026-12-31T18:00:00+01:00", func(r *campaign.Rules) { r.Ends = time.Date(2026, 12, 31, 17, 0, 0, 0, time.UTC) }},
+		{"region in small letters", "region: de", func(r *campaign.Rules) { r.Region = "DE" }},
+		{"no prompt, priority", "play_prompt: false\npriority: 100", func(r *campaign.Rules) { r.PlayPrompt, r.Priority = false, 100 }},
+		{"byte-order mark and Windows lines", "team: a-1_b\r\npriority: 2\r\n", func(r *campaign.Rules) { r.Team, r.Priority = "a-1_b", 2 }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			want := Default("x")
+			want := campaign.Default("x")
 			tt.want(&want)
 			got, err := Parse("f.yaml", []byte("\ufeffname: x\n"+tt.src+"\n"))
 			if err != nil {
@@ -128,7 +134,7 @@ func TestParseErrors(t *testing.T) {
 			if err == nil {
 				t.Fatalf("accepted: %+v", r)
 			}
-			if !reflect.DeepEqual(r, Rules{}) {
+			if !reflect.DeepEqual(r, campaign.Rules{}) {
 				t.Errorf("rules with an error: %+v", r)
 			}
 			checkProblems(t, err)
@@ -152,9 +158,9 @@ func TestParseErrors(t *testing.T) {
 func TestParseTooLarge(t *testing.T) {
 	t.Parallel()
 	for name, src := range map[string]string{
-		"large":    "name: x\n# " + strings.Repeat("x", MaxFileBytes),
-		"brackets": strings.Repeat("[", MaxFileBytes),
-		"nested":   "name: " + strings.Repeat("{a: ", MaxFileBytes/8),
+		"large":    "name: x\n# " + strings.Repeat("x", yamlfile.MaxFileBytes),
+		"brackets": strings.Repeat("[", yamlfile.MaxFileBytes),
+		"nested":   "name: " + strings.Repeat("{a: ", yamlfile.MaxFileBytes/8),
 	} {
 		if _, err := Parse("f.yaml", []byte(src)); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -168,7 +174,7 @@ func TestParseTooLarge(t *testing.T) {
 // file, none holding a phone number.
 func checkProblems(t *testing.T, err error) {
 	t.Helper()
-	var problems Problems
+	var problems yamlfile.Problems
 	if !errors.As(err, &problems) || len(problems) == 0 {
 		t.Fatalf("got %T %q, want Problems", err, err)
 	}
@@ -191,7 +197,7 @@ func FuzzParse(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, file := range append(files, "testdata/design.yaml", "../examples/renewals.yaml") {
+	for _, file := range append(files, "testdata/design.yaml", "../../examples/renewals.yaml") {
 		src, err := os.ReadFile(file)
 		if err != nil {
 			f.Fatal(err)
@@ -207,9 +213,9 @@ func FuzzParse(f *testing.F) {
 			checkProblems(t, err)
 			return
 		}
-		if !ValidName(r.Name) || !ValidName(r.Team) || r.CallingHours.empty() ||
+		if !campaign.ValidName(r.Name) || !campaign.ValidName(r.Team) || r.CallingHours.Empty() ||
 			r.Retry.MaxAttempts < 1 || r.Priority < 1 || r.LongestCall < r.RingLimit ||
-			r.CallerID != "" && !E164(r.CallerID) {
+			r.CallerID != "" && !campaign.E164(r.CallerID) {
 			t.Fatalf("accepted %+v", r)
 		}
 		if back := roundTrip(t, r); len(r.Diff(back)) > 0 || !reflect.DeepEqual(back, r) {
@@ -218,20 +224,20 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func roundTrip(t *testing.T, r Rules) Rules {
+func roundTrip(t *testing.T, r campaign.Rules) campaign.Rules {
 	t.Helper()
 	b, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var back Rules
+	var back campaign.Rules
 	if err := json.Unmarshal(b, &back); err != nil {
 		t.Fatalf("%s: %v", b, err)
 	}
 	return back
 }
 
-func parseFile(t *testing.T, file string) Rules {
+func parseFile(t *testing.T, file string) campaign.Rules {
 	t.Helper()
 	src, err := os.ReadFile(file)
 	if err != nil {

@@ -1,4 +1,4 @@
-package campaign
+package yamlfile
 
 import (
 	"slices"
@@ -30,7 +30,7 @@ func TestNearest(t *testing.T) {
 		"busi": "busy", "no-answer": "no_answer", "noanswer": "no_answer", "MAX_ATTEMPTS": "max_attempts", "max_attemtps": "max_attempts",
 		"maxattempts": "max_attempts", "caling_hour": "calling_hours", "calling": "calling_hours", "max": "max_attempts", "no": "", "colour": "", "": "", strings.Repeat("x", 1000): "",
 	} {
-		if got := nearest(name, known); got != want {
+		if got := Nearest(name, known); got != want {
 			t.Errorf("%q: got %q, want %q", name, got, want)
 		}
 	}
