@@ -22,6 +22,9 @@ type Again struct {
 	Reopen bool
 	// SharedIDs takes an id that a list gives to several numbers for that of a company: each number gets an id of its own.
 	SharedIDs bool
+	// List names lists that are one, however often and in how many parts they are imported: an id of several numbers is found
+	// across them. "" for a list of its own.
+	List string
 	// Listed notes whom the list has, for RemoveMissing; nil if nobody asks.
 	Listed *Listed
 }

@@ -1,6 +1,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -87,7 +88,7 @@ func (p *Producer) ImportAgain(ctx context.Context, rules campaign.Rules, contac
 	if err != nil {
 		return total, err
 	}
-	token := rand.Text()
+	token := cmp.Or(again.List, rand.Text())
 	// Three stages, each in order: read and judge, store the rows, enqueue the tasks.
 	g, gctx := errgroup.WithContext(ctx)
 	read := make(chan []ledger.Entry, 1)

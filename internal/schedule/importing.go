@@ -51,6 +51,8 @@ func (r *Runner) fill(ctx context.Context, c *claim) error {
 	if err != nil {
 		return wrap("read open contacts", err)
 	}
+	// All files of a run are one list, also when their import is repeated.
+	again := tasks.Again{SharedIDs: true, List: c.Name}
 	im := &imported{leftOut: map[string]bool{}}
 	for _, n := range numbers {
 		im.leftOut[n] = true
@@ -67,7 +69,7 @@ func (r *Runner) fill(ctx context.Context, c *claim) error {
 			return err
 		}
 		im.list = list
-		t, err := r.producer.ImportAgain(ctx, rules, tasks.ByPriority(im), tasks.Again{SharedIDs: true}, func(tasks.Tally) { crash.Point("batch_imported") })
+		t, err := r.producer.ImportAgain(ctx, rules, tasks.ByPriority(im), again, func(tasks.Tally) { crash.Point("batch_imported") })
 		// Known ones are from an import that was interrupted.
 		im.contacts += t.Added + t.Known + t.Suppressed
 		return err

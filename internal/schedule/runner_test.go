@@ -275,6 +275,18 @@ func TestLists(t *testing.T) {
 			t.Errorf("the campaign has %+v, %v; want all four people", c.Counts, err)
 		}
 	})
+	t.Run("one id for several people of several files", func(t *testing.T) {
+		t.Parallel()
+		w, r := due(t, func(w *world) string {
+			w.write(filepath.Join(w.folder, "a.csv"), "id,name,phone\nacme,Ada,+12125550101\nacme,Ben,+12125550102\n")
+			w.write(filepath.Join(w.folder, "b.csv"), "id,name,phone\nacme,Cem,+12125550103\nzeta,Dora,+12125550104\n")
+			return filepath.Join(w.folder, "*.csv")
+		})
+		w.eventually(r, "it runs", running(w))
+		if c, err := w.ledger.Campaign(t.Context(), w.runs("daily")[0].Name); err != nil || c.Counts.Total != 4 || c.Counts.Waiting != 4 {
+			t.Errorf("the campaign has %+v, %v; want all four people", c.Counts, err)
+		}
+	})
 	t.Run("being written", func(t *testing.T) {
 		t.Parallel()
 		w, r := due(t, func(w *world) string { return w.file("due.csv", 1, 5) })
