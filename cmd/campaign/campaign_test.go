@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/cli"
 	"github.com/ringqueue/ringqueue/internal/dial"
@@ -338,6 +340,39 @@ func TestBadInput(t *testing.T) {
 	for _, group := range [][]string{nil, {"unconfirmed"}, {"--help"}} {
 		if r := run(group...); r.code != 0 || !strings.Contains(r.out, "Usage:") {
 			t.Errorf("campaign %v: status %d, %q", group, r.code, r.out)
+		}
+	}
+}
+
+// TestTerminal has a contact whose name and id steer a terminal.
+func TestTerminal(t *testing.T) {
+	l := setup(t)
+	const esc = "\x1b]0;hello\a\x1b[2J\u009b1m\u202e"
+	entry := ledger.Entry{Due: time.Now(), Contact: campaign.Contact{ID: "c9" + esc, Row: 9, Name: "Ada" + esc, Numbers: []string{"+12122000990"}}}
+	if _, err := l.Add(t.Context(), "spring", []byte("key"), []ledger.Entry{entry}); err != nil {
+		t.Fatal(err)
+	}
+	ref := campaign.Ref{Campaign: "spring", Contact: entry.Contact.ID, Token: "other"}
+	claim := ledger.Claim{Ref: ref, Round: 1, Number: "+12122000990", Line: "bob" + esc, SendWithin: time.Second}
+	if _, err := l.Claim(t.Context(), claim); err != nil {
+		t.Fatal(err)
+	}
+	doubt := campaign.Verdict{Ended: true, Outcome: campaign.Unconfirmed, Rang: true, Detail: "lost" + esc}
+	o, err := redis.ParseURL(os.Getenv("REDIS_URL"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rdb := redis.NewClient(o)
+	t.Cleanup(func() { _ = rdb.Close() })
+	if _, err := dial.NewBook(l, tasks.NewProducer(rdb), time.Now).Settle(t.Context(), ref, doubt, campaign.Seen{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"unconfirmed", "list", "spring"}, {"events", "spring"}, {"status", "spring"}, {"report", "spring"}, {"list"},
+		{"status", "no" + esc}, {"unconfirmed", "resolve", "spring", "no" + esc, "--not-called"},
+	} {
+		if r := run(args...); strings.ContainsAny(r.out+r.err, "\x1b\a\u009b\u202e") {
+			t.Errorf("%q steers a terminal: %q", args, r.out+r.err)
 		}
 	}
 }

@@ -83,7 +83,7 @@ func (p eventPrinter) run(cmd *cobra.Command) error {
 			shown := shownEvent{e.ID, e.At, e.Kind, e.Contact, e.Attempt, e.Line, e.Text}
 			switch {
 			case !p.json:
-				fmt.Fprintf(p.out, "%s  %s\n", e.At.Local().Format(time.DateTime), show.Event(e))
+				fmt.Fprintf(p.out, "%s  %s\n", e.At.Local().Format(time.DateTime), cli.PlainText(show.Event(e)))
 			case !p.follow:
 				all = append(all, shown)
 			default:

@@ -65,7 +65,7 @@ func newLines() *cobra.Command {
 				fmt.Fprintln(cmd.ErrOrStderr(), "no lines yet; a worker publishes those of its settings")
 				return nil
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			w := tabwriter.NewWriter(cli.Plain(cmd.OutOrStdout()), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "LINE\tTEAM\tNUMBER\tDOING\tCAMPAIGN\tWORKER")
 			for _, l := range list {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Name, l.Team, l.Number, l.Doing, or(l.Campaign), or(l.Worker))

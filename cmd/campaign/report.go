@@ -39,7 +39,7 @@ func newReport() *cobra.Command {
 				case file == "-":
 					return r.HTML(cmd.OutOrStdout())
 				case file == "":
-					return r.Text(cmd.OutOrStdout())
+					return r.Text(cli.Plain(cmd.OutOrStdout()))
 				}
 				if err := replace(file, r.HTML); err != nil {
 					return cli.Usage(fmt.Errorf("--html: %w", err))

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/ringqueue/ringqueue/campaign"
 	"github.com/ringqueue/ringqueue/internal/cli"
@@ -52,7 +54,11 @@ func newResults() *cobra.Command {
 				if follow {
 					write = results.Follow
 				}
-				return write(cmd.Context(), ledger.New(rdb), args[0], cmd.OutOrStdout(), o)
+				out := cmd.OutOrStdout()
+				if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+					out = cli.Plain(out) // files and pipes get the list's own cells
+				}
+				return write(cmd.Context(), ledger.New(rdb), args[0], out, o)
 			})(cmd, args)
 		},
 	}

@@ -28,7 +28,7 @@ func newList() *cobra.Command {
 				fmt.Fprintln(cmd.ErrOrStderr(), "no campaigns yet; `enqueue csv` makes one")
 				return nil
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			w := tabwriter.NewWriter(cli.Plain(cmd.OutOrStdout()), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "CAMPAIGN\tSTATE\tTOTAL\tWAITING\tLIVE\tDONE\tUNCONFIRMED\tCREATED")
 			for _, s := range all {
 				fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", s.Name, s.State, s.Total, s.Waiting, s.Live, s.Done, s.Unconfirmed,
@@ -53,7 +53,7 @@ func newStatus() *cobra.Command {
 			if asJSON {
 				return cli.JSON(cmd.OutOrStdout(), s)
 			}
-			return show.Status(cmd.OutOrStdout(), s)
+			return show.Status(cli.Plain(cmd.OutOrStdout()), s)
 		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")

@@ -66,7 +66,7 @@ func newUnconfirmedList() *cobra.Command {
 				fmt.Fprintln(cmd.ErrOrStderr(), "none")
 				return nil
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			w := tabwriter.NewWriter(cli.Plain(cmd.OutOrStdout()), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "CONTACT\tROW\tNAME\tNUMBER\tLINE\tATTEMPT\tWHY")
 			for _, h := range held {
 				fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%s\t%s\n", h.Contact, h.Row, h.Name, h.Number, h.Line, h.At.Format(time.RFC3339), h.Detail)

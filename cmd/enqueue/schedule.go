@@ -302,7 +302,7 @@ func newScheduleList() *cobra.Command {
 				fmt.Fprintln(cmd.ErrOrStderr(), "no schedules yet; `enqueue schedule add` makes one")
 				return nil
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			w := tabwriter.NewWriter(cli.Plain(cmd.OutOrStdout()), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "SCHEDULE\tWHEN\tNEXT\tLAST\tRESULT")
 			for _, one := range all {
 				next, last, result := clock(one.When, one.Next), "-", "-"
@@ -341,7 +341,7 @@ func newScheduleShow() *cobra.Command {
 				}
 				return cli.JSON(cmd.OutOrStdout(), s)
 			}
-			writeSchedule(cmd.OutOrStdout(), one, s, runs)
+			writeSchedule(cli.Plain(cmd.OutOrStdout()), one, s, runs)
 			return nil
 		}),
 	}
@@ -474,7 +474,7 @@ func newStoredList() *cobra.Command {
 			if asJSON {
 				return cli.JSON(cmd.OutOrStdout(), lists)
 			}
-			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+			w := tabwriter.NewWriter(cli.Plain(cmd.OutOrStdout()), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "LIST\tFILE\tBYTES\tSTORED")
 			for _, l := range lists {
 				fmt.Fprintf(w, "stored:%s\t%s\t%d\t%s\n", l.Name, l.File, l.Bytes, l.StoredAt.Local().Format("2006-01-02 15:04"))

@@ -86,7 +86,7 @@ func Run(ctx context.Context, root *cobra.Command) int {
 	if isCobraUsage(err) {
 		text = strings.Join(strings.Fields(text), " ") // cobra's suggestions come on lines of their own
 	}
-	fmt.Fprintf(root.ErrOrStderr(), "%s: %s%s\n", root.Name(), text, help)
+	fmt.Fprintf(root.ErrOrStderr(), "%s: %s%s\n", root.Name(), PlainText(text), help)
 	if isUsage || errors.As(err, &set) || isCobraUsage(err) || errors.Is(err, redisurl.ErrURL) {
 		return exitUsage
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/ringqueue/ringqueue/internal/cli"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/line"
 	"github.com/ringqueue/ringqueue/internal/status"
@@ -117,13 +118,13 @@ func (w *Watcher) draw(s status.Status, lines []line.Info) string {
 		Line(s),
 	}
 	for _, r := range s.BlockedBy {
-		head = append(head, t.bad("  waits: "+r))
+		head = append(head, t.bad("  waits: "+cli.PlainText(r)))
 	}
 	now := time.Now()
 	var body []string
 	for _, l := range lines {
 		if l.Team == s.Team {
-			text := fmt.Sprintf("  %-12s %s", l.Name, Doing(l, now))
+			text := cli.PlainText(fmt.Sprintf("  %-12s %s", l.Name, Doing(l, now)))
 			if l.State == line.Occupied {
 				text = t.good(text)
 			}
@@ -132,7 +133,7 @@ func (w *Watcher) draw(s status.Status, lines []line.Info) string {
 	}
 	events := make([]string, len(w.events))
 	for i, e := range w.events {
-		events[i] = t.quiet("  " + e)
+		events[i] = t.quiet("  " + cli.PlainText(e))
 	}
 	// The oldest events give way first, then the last lines; on a very small terminal, whatever is lowest.
 	room, keep := height-2-len(head), 3
