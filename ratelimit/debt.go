@@ -35,6 +35,7 @@ func (l *Limiter) oweBlock(key Key, token string, at time.Time, retryAfter time.
 // oweGiveBack remembers a reservation whose waiter has left. Without it each
 // waiter that met a stalled Redis could leave a slot that nobody uses.
 func (l *Limiter) oweGiveBack(key Key, token string) {
+	l.forget(key, token)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d := l.owed[key]

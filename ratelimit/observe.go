@@ -79,14 +79,18 @@ func (l *Limiter) observe(ctx context.Context, key Key, start Limit, token strin
 	if o.Limit > maxLimit && remaining >= 0 {
 		remaining = max(0, said-(o.Limit-remaining)) // what was used stays the same
 	}
-	err := l.scripts.observe.Run(ctx, l.redis, l.keys(key, token),
+	sent := time.Now()
+	left, err := l.scripts.observe.Run(ctx, l.redis, l.keys(key, token),
 		start.N, start.Window.Microseconds(), token, markLife.Milliseconds(),
 		said, window.Microseconds(), learnedLife.Milliseconds(),
 		remaining, age,
 		limited, max(0, o.RetryAfter).Microseconds(), l.penalty.Microseconds(),
-	).Err()
+	).Int64()
 	if err != nil {
 		return &redisError{"store answer", err}
+	}
+	if left > 0 {
+		l.rememberBlock(key, sent.Add(micros(left)))
 	}
 	return nil
 }

@@ -49,6 +49,13 @@
 // quota, and their requests are entered into the log as made now. A refusal blocks
 // the quota for every worker at once, for as long as the server says.
 //
+// # What Redis loses
+//
+// A Redis that comes back from a snapshot, or fails over to a replica, has forgotten the newest slots. Each Limiter remembers
+// those that it was given within the last window. When it reserves, it says which one was the last; if Redis does not have that,
+// the Limiter first enters all of its own again, and the quota is blocked for an eighth of the window so that other Limiters can
+// enter theirs. What nobody remembers, since its process has ended too, is lost. See Restore.
+//
 // # Time
 //
 // Instants are Redis's, so workers' clocks need not agree. A worker learns how
@@ -155,8 +162,9 @@ type Limiter struct {
 	onLapse func(Key, int)
 	scripts scripts
 
-	mu   sync.Mutex
-	owed map[Key]debt // what Redis could not be told
+	mu       sync.Mutex
+	owed     map[Key]debt    // what Redis could not be told
+	memories map[Key]*memory // what Redis told
 }
 
 // New returns a Limiter. It does not talk to Redis yet.
@@ -169,6 +177,8 @@ func New(c Config) *Limiter {
 		onLapse: c.OnLapse,
 		scripts: newScripts(),
 		owed:    make(map[Key]debt),
+
+		memories: make(map[Key]*memory),
 	}
 	if l.limits == nil {
 		l.limits = Defaults()

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	_ "embed" // the scripts
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +19,8 @@ var (
 	giveBackLua string
 	//go:embed lua/observe.lua
 	observeLua string
+	//go:embed lua/restore.lua
+	restoreLua string
 	//go:embed lua/look.lua
 	lookLua string
 )
@@ -31,7 +34,7 @@ const (
 )
 
 type scripts struct {
-	reserve, giveBack, observe, look *redis.Script
+	reserve, giveBack, observe, restore, look *redis.Script
 }
 
 func newScripts() scripts {
@@ -40,6 +43,7 @@ func newScripts() scripts {
 		reserve:  load(reserveLua),
 		giveBack: load(giveBackLua),
 		observe:  load(observeLua),
+		restore:  load(restoreLua),
 		look:     load(lookLua),
 	}
 }
@@ -69,11 +73,27 @@ type grant struct {
 
 // reserve takes a slot for a token that has none, else says where the token's slot
 // is, which is a new one if the old one came and cannot be used any more. It is
-// safe to repeat.
+// safe to repeat. Where Redis has lost slots, what this Limiter knows of them is restored first.
 func (l *Limiter) reserve(ctx context.Context, key Key, start Limit, token string) (grant, error) {
+	m := l.recall(key)
+	g, err := l.ask(ctx, key, start, token, m.probe(), m.blockLeft())
+	if errors.Is(err, errLost) {
+		if err := l.restore(ctx, key, start); err != nil {
+			return grant{}, err
+		}
+		g, err = l.ask(ctx, key, start, token, known{}, 0)
+	}
+	if err == nil {
+		l.remember(key, token, g)
+	}
+	return g, err
+}
+
+// ask is one call of the reserving script. errLost: Redis does not have the last slot, or is not blocked for as long, µs.
+func (l *Limiter) ask(ctx context.Context, key Key, start Limit, token string, last known, blocked int64) (grant, error) {
 	sent := time.Now()
 	reply, err := l.scripts.reserve.Run(ctx, l.redis, l.keys(key, token),
-		start.N, start.Window.Microseconds(), token).Int64Slice()
+		start.N, start.Window.Microseconds(), token, last.token, last.slot, blocked).Int64Slice()
 	if err != nil {
 		return grant{}, &redisError{"reserve slot", err}
 	}
@@ -81,8 +101,11 @@ func (l *Limiter) reserve(ctx context.Context, key Key, start Limit, token strin
 	if len(reply) != 4 {
 		return grant{}, fmt.Errorf("reserve slot: redis replied %d values, want 4", len(reply))
 	}
-	if reply[0] == 0 {
+	switch reply[0] {
+	case 0:
 		return grant{}, fmt.Errorf("reserve slot: %w", errGivenBack)
+	case -1:
+		return grant{}, fmt.Errorf("reserve slot: %w", errLost)
 	}
 	return grant{
 		slot:  reply[0],
@@ -96,6 +119,7 @@ func (l *Limiter) reserve(ctx context.Context, key Key, start Limit, token strin
 // giveBack returns a token's unused slot, if it has one, and makes sure that the
 // token gets none any more. It is safe to repeat.
 func (l *Limiter) giveBack(ctx context.Context, key Key, start Limit, token string) error {
+	l.forget(key, token)
 	err := l.scripts.giveBack.Run(ctx, l.redis, l.keys(key, token),
 		start.N, start.Window.Microseconds(), token, markLife.Milliseconds()).Err()
 	if err != nil {

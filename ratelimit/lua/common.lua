@@ -76,6 +76,20 @@ local function reflow(head)
   return at
 end
 
+-- lengthen makes the state live for at least ms from now.
+local function lengthen(ms)
+  if redis.call('PTTL', state) < ms then
+    redis.call('PEXPIRE', state, int(ms))
+  end
+end
+
+-- misses says whether the log has lost a slot that a Limiter was given. A slot is
+-- moved to later instants only.
+local function misses(token, slot)
+  local at = tonumber(redis.call('ZSCORE', log, token) or nil)
+  return not at or at < slot
+end
+
 -- retain keeps the log for a few windows after its last slot.
 local function retain(last)
   redis.call('PEXPIRE', log, int(math.ceil((math.max(0, last - now) + 3 * span) / 1000)))

@@ -14,20 +14,13 @@
 -- ARGV[10] 1 if the request was refused for its rate, else 0
 -- ARGV[11] how long the server said to wait, µs; 0 if it did not
 -- ARGV[12] how long to wait where the server did not say, µs
--- Reply: 1
+-- Reply: how long the quota is blocked now, µs; 0 if it is not
 local mark, token = KEYS[3], ARGV[3]
 local said_limit, said_window = tonumber(ARGV[5]), tonumber(ARGV[6])
 local remaining, age = tonumber(ARGV[8]), tonumber(ARGV[9])
 local refused, retry, base = ARGV[10] == '1', tonumber(ARGV[11]), tonumber(ARGV[12])
 
 local changed = false
-
--- lengthen makes the state live for at least ms from now.
-local function lengthen(ms)
-  if redis.call('PTTL', state) < ms then
-    redis.call('PEXPIRE', state, int(ms))
-  end
-end
 
 if said_limit > 0 or said_window > 0 then
   if said_limit == 0 then said_limit = limit end
@@ -89,4 +82,4 @@ if changed then
   local last = redis.call('ZRANGE', log, '-1', '-1', 'WITHSCORES')[2]
   if last then retain(tonumber(last)) end
 end
-return 1
+return math.max(0, blocked - now)
