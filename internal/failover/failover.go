@@ -26,6 +26,9 @@ type Config struct {
 	HoldFor time.Duration // contacts wait for lines that may have called them; 10 min
 	Forget  time.Duration // a line that nobody has asked for in this time is not waited for any more; 24 h
 	Answer  time.Duration // RingCentral may take to tell of one extension's calls, with the waits for its quotas; 5 min
+
+	// OnChange is called once when this worker notices that Redis was restarted or replaced. May be nil.
+	OnChange func(ctx context.Context)
 }
 
 func (c Config) withDefaults() Config {
@@ -92,6 +95,9 @@ func (g *Guard) Run(ctx context.Context) {
 			current = newChange(a.RunID, g.pool.Held())
 			g.log.Warn().Time("last_seen", a.Seen).Dur("wait", g.cfg.LogLag).
 				Msg(ledger.RedisChanged + "; no line dials until its own calls were compared, live calls are tracked on")
+			if g.cfg.OnChange != nil {
+				g.cfg.OnChange(ctx)
+			}
 		}
 		if a.Noticed.IsZero() {
 			if a, err = g.notice(ctx, a); err != nil {

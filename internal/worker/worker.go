@@ -110,6 +110,11 @@ func New(rdb redis.UniversalClient, set settings.Worker, log zerolog.Logger, sca
 			Every: max(scaled(5*time.Second), 250*time.Millisecond), LogLag: scaled(45 * time.Second), Retry: scaled(15 * time.Second),
 			Slack: max(scaled(time.Minute), 3*time.Second), Recent: max(scaled(10*time.Minute), 30*time.Second),
 			HoldFor: scaled(cmp.Or(set.FailoverHold, settings.DefaultFailoverHold)), Answer: max(scaled(5*time.Minute), 30*time.Second),
+			OnChange: func(ctx context.Context) {
+				if err := limiter.Restore(ctx); err != nil && ctx.Err() == nil {
+					log.Warn().Err(err).Msg("Redis may lack requests of the last minute that count against RingCentral's quotas")
+				}
+			},
 		}),
 		runner: schedule.NewRunner(rdb, log, schedule.Config{}),
 		clock:  clock,
