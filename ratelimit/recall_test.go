@@ -124,7 +124,7 @@ func TestRestoreAfterKill(t *testing.T) {
 	}
 
 	next, now := a.take("next")
-	if next-now < (lim.Window / 8).Microseconds()-time.Second.Microseconds() {
+	if next-now < (lim.Window/8).Microseconds()-time.Second.Microseconds() {
 		t.Errorf("a slot after %s: others had no time to restore theirs", micros(next-now))
 	}
 	blocked := a.look().BlockedUntil

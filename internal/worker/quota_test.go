@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,6 +15,8 @@ import (
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/redistest"
 	"github.com/ringqueue/ringqueue/internal/settings"
+	"github.com/ringqueue/ringqueue/ratelimit"
+	"github.com/ringqueue/ringqueue/ringout"
 	"github.com/ringqueue/ringqueue/ringout/ringouttest"
 	"github.com/ringqueue/ringqueue/tasks"
 )
@@ -99,6 +102,17 @@ func inQuota(t *testing.T, truth ringouttest.Truth) {
 	}
 }
 
+// granted counts the requests of the light quota.
+func granted(sim *ringouttest.Simulator) int {
+	n := 0
+	for _, c := range sim.Truth().Requests {
+		if c.Group == "light" {
+			n += c.Granted
+		}
+	}
+	return n
+}
+
 // Redis is killed and comes back with a snapshot from before the last window's requests, while calls are polled for.
 func TestQuotaAfterRedisRestart(t *testing.T) {
 	t.Parallel()
@@ -116,14 +130,6 @@ func TestQuotaAfterRedisRestart(t *testing.T) {
 		PollInterval: 3 * time.Second, CoolDown: 5 * time.Minute, Lines: sharedLines(20),
 	}
 	run(t, server.Client(t), set, scale)
-	light := func() int {
-		for _, c := range sim.Truth().Requests {
-			if c.Group == "light" {
-				return c.Granted
-			}
-		}
-		return 0
-	}
 	within(t, 30*time.Second, "the worker has its lines", func() bool {
 		return rdb.Keys(t.Context(), "*quota*light*").Val() != nil
 	})
@@ -131,13 +137,58 @@ func TestQuotaAfterRedisRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	enqueue(t, rdb, scale, 30)
-	within(t, 60*time.Second, "calls are polled for", func() bool { return len(sim.Truth().Dials) >= 8 && light() >= 30 })
+	within(t, 60*time.Second, "calls are polled for", func() bool { return len(sim.Truth().Dials) >= 8 })
 	server.Kill()
 	server.Restart()
-	before := light()
-	// Two windows of polls.
-	within(t, 90*time.Second, "polls go on after the restart", func() bool { return light() >= before+90 })
+	before := granted(sim)
+	// More than a window of polls.
+	within(t, 90*time.Second, "polls go on after the restart", func() bool { return granted(sim) >= before+45 })
 	truth := sim.Truth()
 	inQuota(t, truth)
-	t.Logf("%d calls, %d light requests before the restart, %d after", len(truth.Dials), before, light()-before)
+	t.Logf("%d calls, %d light requests before the restart, %d after", len(truth.Dials), before, granted(sim)-before)
+}
+
+// The same where the quota is in full use: all of it was spent when Redis went back to nothing.
+func TestFullQuotaAfterRedisRestart(t *testing.T) {
+	t.Parallel()
+	const scale = 3
+	sim, url := ringouttest.Start(t, ringouttest.Config{Scale: scale})
+	server := redistest.Start(t)
+	limits := Limits(scale)
+	limiter := ratelimit.New(ratelimit.Config{Redis: server.Client(t), Limits: limits})
+	ext, err := NewExtension(settings.Credentials{Server: url, ClientID: "id", ClientSecret: "secret"}, "shared", limiter, limits, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	ask := func() {
+		for ctx.Err() == nil {
+			slot, err := ext.Wait(ctx, ringout.Light)
+			if err != nil || slot.Lapsed() {
+				continue // Redis is away
+			}
+			_, _ = ext.Calls.Presence(ctx)
+		}
+	}
+	const waiting = 4
+	for range waiting {
+		wg.Go(ask)
+	}
+	full := limits[string(ringout.Light)].N
+	within(t, 30*time.Second, "the quota is spent and all answers are known", func() bool {
+		u, err := limiter.Look(ctx, ratelimit.Key{Owner: ext.Key, Group: string(ringout.Light)})
+		return err == nil && u.Waiting == waiting && granted(sim) == full
+	})
+	server.Kill()
+	server.Restart()
+	for range waiting { // those who wait already ask Redis shortly before their slot only
+		wg.Go(ask)
+	}
+	within(t, 90*time.Second, "requests go on", func() bool { return granted(sim) >= 2*full })
+	stop()
+	wg.Wait()
+	inQuota(t, sim.Truth())
 }
