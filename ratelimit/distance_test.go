@@ -93,7 +93,7 @@ func TestLapsesSlowDown(t *testing.T) {
 			t.Errorf("%d calls of Redis in %s", calls, took)
 		}
 		b.redis = b.client
-		if u := b.look(); u.Used+u.Waiting != 0 {
+		if u := b.usage(); u.Used+u.Waiting != 0 {
 			t.Errorf("slots are left: %+v", u)
 		}
 	})

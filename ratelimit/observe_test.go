@@ -38,7 +38,7 @@ func TestObserveLearnsLimit(t *testing.T) {
 			t.Parallel()
 			onBoth(t, three, func(t *testing.T, b *bundle) {
 				b.see("o", tt.o)
-				if u := b.look(); (Limit{u.Limit, u.Window}) != tt.want {
+				if u := b.usage(); (Limit{u.Limit, u.Window}) != tt.want {
 					t.Errorf("limit is %d per %s, want %v", u.Limit, u.Window, tt.want)
 				}
 				if tt.o.Limited || tt.want.N == maxLimit {
@@ -87,11 +87,11 @@ func TestLearnedLimitIsForgotten(t *testing.T) {
 		time.Sleep(23 * time.Hour)
 		b.see("p", Observation{Limit: 7, Remaining: -1})
 		time.Sleep(23 * time.Hour)
-		if u := b.look(); u.Limit != 7 {
+		if u := b.usage(); u.Limit != 7 {
 			t.Errorf("limit is %d 23 h after the last news, want 7", u.Limit)
 		}
 		time.Sleep(2 * time.Hour)
-		if u := b.look(); u.Limit != three.N {
+		if u := b.usage(); u.Limit != three.N {
 			t.Errorf("limit is %d 25 h after the last news, want the default %d", u.Limit, three.N)
 		}
 	})
@@ -190,7 +190,7 @@ func TestObserveForeignLeave(t *testing.T) {
 			t.Errorf("slot is %d µs off a millisecond before they leave, want 1000", slot-now)
 		}
 		time.Sleep(time.Millisecond)
-		if u := b.look(); u.Used != 1 {
+		if u := b.usage(); u.Used != 1 {
 			t.Errorf("%d in use after they left, want our 1", u.Used)
 		}
 	})
@@ -240,12 +240,12 @@ func TestObserveLimitedBlocks(t *testing.T) {
 		ts := tokens("a", 8)
 		before := b.fill(ts)
 		b.see("o", Observation{Limited: true, RetryAfter: 100 * time.Second})
-		blocked := time.Until(b.look().BlockedUntil)
+		blocked := time.Until(b.usage().BlockedUntil)
 		if blocked < 99*time.Second || blocked > 101*time.Second {
 			t.Errorf("blocked for %s, want 100 s and the margin", blocked)
 		}
 		b.see("p", Observation{Limited: true, RetryAfter: 5 * time.Second})
-		if got := time.Until(b.look().BlockedUntil); got < blocked-time.Second {
+		if got := time.Until(b.usage().BlockedUntil); got < blocked-time.Second {
 			t.Errorf("a shorter refusal made the block %s, want it to stay %s", got, blocked)
 		}
 		after := b.fill(ts[3:])
@@ -296,7 +296,7 @@ func TestObserveLimitedWithoutRetryAfter(t *testing.T) {
 			for range 2 {
 				b.see(string(rune('a'+i)), Observation{Limited: true, RetryAfter: s.retry})
 			}
-			if got := time.Until(b.look().BlockedUntil); got != s.want {
+			if got := time.Until(b.usage().BlockedUntil); got != s.want {
 				t.Errorf("%s: blocked for %s, want %s", s.name, got, s.want)
 			}
 		}
@@ -313,7 +313,7 @@ func TestObserveRepeatedAddsNothing(t *testing.T) {
 		b.see("block", block)
 		time.Sleep(3 * time.Second)
 		b.see("block", block)
-		if got, want := time.Until(b.look().BlockedUntil), 7*time.Second+three.margin(); got != want {
+		if got, want := time.Until(b.usage().BlockedUntil), 7*time.Second+three.margin(); got != want {
 			t.Errorf("repeated, the block is %s long still, want %s", got, want)
 		}
 	})
@@ -356,7 +356,7 @@ func TestObserveLimitedOutlivesContext(t *testing.T) {
 		if err := b.Observe(ctx, b.key, Observation{Limited: true}); err != nil {
 			t.Fatalf("observe: %v", err)
 		}
-		if b.look().BlockedUntil.IsZero() {
+		if b.usage().BlockedUntil.IsZero() {
 			t.Error("nothing is blocked")
 		}
 	})

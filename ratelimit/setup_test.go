@@ -97,7 +97,7 @@ func (b *bundle) drop(token string) {
 	}
 }
 
-func (b *bundle) look() Usage {
+func (b *bundle) usage() Usage {
 	b.tb.Helper()
 	u, err := b.Look(b.tb.Context(), b.key)
 	if err != nil {

@@ -131,7 +131,7 @@ func TestWaitCancelled(t *testing.T) {
 		if _, err := b.Wait(ctx, b.key); !errors.Is(err, context.Canceled) {
 			t.Errorf("wait: %v, want %v", err, context.Canceled)
 		}
-		if u := b.look(); u.Waiting != 0 || u.Used != 3 {
+		if u := b.usage(); u.Waiting != 0 || u.Used != 3 {
 			t.Errorf("usage is %+v, want the slot given back", u)
 		}
 		// Already done: nothing is reserved at all.
@@ -232,7 +232,7 @@ func TestWaitSlowRedis(t *testing.T) {
 				if err != nil {
 					want = 0
 				}
-				if u := b.look(); u.Used+u.Waiting != want {
+				if u := b.usage(); u.Used+u.Waiting != want {
 					t.Errorf("usage is %+v, want %d slots in the log", u, want)
 				}
 			})
@@ -266,7 +266,7 @@ func TestRedisAway(t *testing.T) {
 	if _, err := b.Wait(ctx, b.key); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("wait: %v, want %v: the quota is blocked for an hour", err, context.DeadlineExceeded)
 	}
-	if left := time.Until(b.look().BlockedUntil); left < 50*time.Minute {
+	if left := time.Until(b.usage().BlockedUntil); left < 50*time.Minute {
 		t.Errorf("blocked for %s, want an hour", left)
 	}
 }
@@ -412,13 +412,13 @@ func TestLook(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, _ := inBubble(t, three)
-		u := b.look()
+		u := b.usage()
 		if u.NextSlot.After(time.Now()) || !u.BlockedUntil.IsZero() || u.Used != 0 || u.Waiting != 0 || u.Limit != 3 || u.Window != time.Minute {
 			t.Errorf("usage of an untouched quota is %+v", u)
 		}
 		began := time.Now()
 		b.fill(tokens("a", 5))
-		u = b.look()
+		u = b.usage()
 		if next := u.NextSlot.Sub(began).Round(time.Millisecond); u.Used != 1 || u.Waiting != 4 || next != spacer {
 			// In a bubble no time passes: the first slot is now, the others
 			// microseconds after.
@@ -426,11 +426,11 @@ func TestLook(t *testing.T) {
 		}
 		b.see("o", Observation{Limited: true, RetryAfter: 5 * time.Minute})
 		want := began.Add(5*time.Minute + three.margin())
-		if u = b.look(); !u.BlockedUntil.Equal(want) || u.NextSlot.Before(want) {
+		if u = b.usage(); !u.BlockedUntil.Equal(want) || u.NextSlot.Before(want) {
 			t.Errorf("usage is %+v, want it blocked until %s", u, want)
 		}
 		time.Sleep(6 * time.Minute)
-		if u = b.look(); !u.BlockedUntil.IsZero() {
+		if u = b.usage(); !u.BlockedUntil.IsZero() {
 			t.Errorf("blocked until %s, want no block after its end", u.BlockedUntil)
 		}
 	})

@@ -37,7 +37,7 @@ func (b *bundle) both(t *testing.T, list rows, again Again, want Tally) {
 	}
 }
 
-func (b *bundle) look(t *testing.T, id string) ledger.Record {
+func (b *bundle) record(t *testing.T, id string) ledger.Record {
 	t.Helper()
 	r, err := b.ledger.Contact(t.Context(), b.rules.Name, id)
 	if err != nil {
@@ -106,7 +106,7 @@ func TestLivingList(t *testing.T) {
 		"c7":  {campaign.Placing, "", contact(7).Number(), []int{1}},
 		"c21": {campaign.Done, campaign.Suppressed, contact(21).Number(), nil},
 	} {
-		r := b.look(t, id)
+		r := b.record(t, id)
 		if r.State != want.state || r.Outcome != want.outcome || r.Contact.Number() != want.number {
 			t.Errorf("%s is %s %s with %s, want %+v", id, r.State, r.Outcome, r.Contact.Number(), want)
 		}
@@ -114,10 +114,10 @@ func TestLivingList(t *testing.T) {
 			t.Errorf("%s has tasks of the rounds %v, want %v", id, got, want.tasks)
 		}
 	}
-	if r := b.look(t, "c6"); r.Charged != 1 || len(r.Attempts) != 1 || r.Attempts[0].Number != contact(6).Number() {
+	if r := b.record(t, "c6"); r.Charged != 1 || len(r.Attempts) != 1 || r.Attempts[0].Number != contact(6).Number() {
 		t.Errorf("the busy one has lost its attempt: %+v", r)
 	}
-	if r := b.look(t, "c1"); r.Contact.Name != "Ada" || r.Round != 1 {
+	if r := b.record(t, "c1"); r.Contact.Name != "Ada" || r.Round != 1 {
 		t.Errorf("the renamed one is %+v", r)
 	}
 
@@ -126,13 +126,13 @@ func TestLivingList(t *testing.T) {
 		campaign.Verdict{Ended: true, Outcome: campaign.Busy, Charged: true, Rang: true}, campaign.Seen{}); err != nil {
 		t.Fatal(err)
 	}
-	if r := b.look(t, "c7"); r.State != campaign.Waiting || r.Contact.Number() != "+12129990007" || r.Attempts[0].Number != contact(7).Number() || r.Charged != 1 {
+	if r := b.record(t, "c7"); r.State != campaign.Waiting || r.Contact.Number() != "+12129990007" || r.Attempts[0].Number != contact(7).Number() || r.Charged != 1 {
 		t.Errorf("the one who was live is %+v", r)
 	}
 	// The same again changes nothing; who is done needs more than that.
 	b.both(t, next[:8], update, Tally{Known: 7, Closed: 1})
 	b.both(t, next[:8], Again{Update: true, Reopen: true}, Tally{Known: 7, Reopened: 1})
-	if r := b.look(t, "c5"); r.State != campaign.Waiting || r.Contact.Number() != "+12129990005" || r.Charged != 1 || r.Round != 2 {
+	if r := b.record(t, "c5"); r.State != campaign.Waiting || r.Contact.Number() != "+12129990005" || r.Charged != 1 || r.Round != 2 {
 		t.Errorf("the reopened one is %+v", r)
 	}
 	if got := b.tasksOf(t, "c5"); !slices.Equal(got, []int{1, 2}) {
@@ -172,7 +172,7 @@ func TestRemoveMissing(t *testing.T) {
 	if left := b.rdb.Keys(t.Context(), "ringqueue:{ledger}:listed:*").Val(); len(left) > 0 {
 		t.Errorf("left are %v", left)
 	}
-	if r := b.look(t, "c7"); r.State != campaign.Done || r.Outcome != campaign.Cancelled {
+	if r := b.record(t, "c7"); r.State != campaign.Done || r.Outcome != campaign.Cancelled {
 		t.Errorf("a missing one is %+v", r)
 	}
 	// The one who was live ends after its call.
@@ -180,7 +180,7 @@ func TestRemoveMissing(t *testing.T) {
 		campaign.Verdict{Ended: true, Outcome: campaign.Busy, Charged: true, Rang: true}, campaign.Seen{}); err != nil {
 		t.Fatal(err)
 	}
-	r := b.look(t, "c1")
+	r := b.record(t, "c1")
 	if d := b.rules.Gate(campaign.Situation{Contact: r.Contact}, time.Now()); d.Never != campaign.Cancelled {
 		t.Errorf("the one who was live is %+v and may be called: %+v", r, d)
 	}
@@ -215,7 +215,7 @@ func TestSharedIDs(t *testing.T) {
 	// Alone, it is a number that has changed.
 	b.both(t, rows{{ID: "k9", Row: 2, Numbers: []string{"+12129990009"}}}, shared, Tally{OtherNumber: 1})
 	b.both(t, rows{{ID: "k9", Row: 2, Numbers: []string{"+12129990009"}}}, Again{SharedIDs: true, Update: true}, Tally{Changed: 1})
-	if r := b.look(t, "k9"); r.Contact.Number() != "+12129990009" {
+	if r := b.record(t, "k9"); r.Contact.Number() != "+12129990009" {
 		t.Errorf("k9 is %+v", r)
 	}
 }
@@ -262,7 +262,7 @@ func TestNotBefore(t *testing.T) {
 	if _, err := b.producer.Import(t.Context(), b.rules, &rows{c}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if r := b.look(t, "c0"); !r.Due.Equal(c.NotBefore) || r.Reason != campaign.NotDue || !r.Contact.NotBefore.Equal(c.NotBefore) {
+	if r := b.record(t, "c0"); !r.Due.Equal(c.NotBefore) || r.Reason != campaign.NotDue || !r.Contact.NotBefore.Equal(c.NotBefore) {
 		t.Errorf("the contact is %+v", r)
 	}
 	if info := b.info(t, "spring", "spring:c0:1"); !info.NextProcessAt.Equal(c.NotBefore) {

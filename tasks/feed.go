@@ -119,7 +119,7 @@ func (f *feed) answers() {
 // try takes one task, if a campaign has one for a line that is free.
 func (f *feed) try(ctx context.Context, take take) (bool, error) {
 	if time.Since(f.looked) >= f.every {
-		if err := f.look(ctx); err != nil {
+		if err := f.readDue(ctx); err != nil {
 			return false, err
 		}
 	}
@@ -135,8 +135,8 @@ func (f *feed) try(ctx context.Context, take take) (bool, error) {
 	}
 }
 
-// look finds out which campaigns are due.
-func (f *feed) look(ctx context.Context) error {
+// readDue finds out which campaigns are due.
+func (f *feed) readDue(ctx context.Context) error {
 	list, err := f.ledger.Due(ctx, maxDue)
 	if err != nil {
 		return err //nolint:wrapcheck // it says what is wrong

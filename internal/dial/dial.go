@@ -121,7 +121,7 @@ func (d *Dialer) Round(ctx context.Context, r Round) Result {
 
 // step looks at the contact and takes it one attempt further. Without a result and an error, it is to be looked at again.
 func (d *Dialer) step(ctx context.Context, r Round) (Result, error) {
-	rec, c, decision, err := d.look(ctx, r)
+	rec, c, decision, err := d.gate(ctx, r)
 	if gone(err) {
 		return Over{Text: "the campaign was deleted"}, nil
 	}
@@ -181,8 +181,8 @@ func (d *Dialer) step(ctx context.Context, r Round) (Result, error) {
 	}
 }
 
-// look reads the contact and asks the gate.
-func (d *Dialer) look(ctx context.Context, r Round) (ledger.Record, ledger.Campaign, campaign.Decision, error) {
+// gate reads the contact and says whether its campaign's rules let it be called now.
+func (d *Dialer) gate(ctx context.Context, r Round) (ledger.Record, ledger.Campaign, campaign.Decision, error) {
 	none := campaign.Decision{}
 	rec, c, err := d.Ledger.Look(ctx, r.Campaign, r.Contact)
 	if err != nil {

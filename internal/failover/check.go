@@ -38,7 +38,7 @@ func Check(ctx context.Context, rdb redis.UniversalClient, log zerolog.Logger) e
 	if err := rdb.MemoryUsage(ctx, "ringqueue:{ledger}:redis").Err(); err != nil && redis.HasErrorPrefix(err, "NOPERM") {
 		log.Info().Msg("Redis does not let the worker use MEMORY: Asynq's monitor cannot show its queues' pages; all else works without")
 	}
-	servers, err := look(ctx, rdb)
+	servers, err := askMasters(ctx, rdb)
 	if redisurl.Refused(err) {
 		log.Warn().Err(err).Msg("Redis does not let the worker read INFO, so its settings are not checked, and a restart or a " +
 			"failover that loses claims is not noticed; allow it with `ACL SETUSER … +info +config|get`")
@@ -72,8 +72,8 @@ type server struct {
 	fsync string // "" if it may not be read
 }
 
-// look asks every master: a cluster has several.
-func look(ctx context.Context, rdb redis.UniversalClient) ([]server, error) {
+// askMasters asks every master: a cluster has several.
+func askMasters(ctx context.Context, rdb redis.UniversalClient) ([]server, error) {
 	cluster, ok := rdb.(*redis.ClusterClient)
 	if !ok {
 		s, err := ask(ctx, rdb)

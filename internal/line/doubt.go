@@ -64,7 +64,7 @@ func (o *owned) inquire(d *doubt) (pause time.Duration, done bool) {
 			}
 		}
 	}
-	l, err := o.look(d.call)
+	l, err := o.sight(d.call)
 	switch {
 	case o.ctx.Err() != nil:
 		return 0, true
@@ -118,7 +118,7 @@ func (o *owned) inquire(d *doubt) (pause time.Duration, done bool) {
 }
 
 // note adds one look at presence.
-func (d *doubt) note(l look, now time.Time, early bool) {
+func (d *doubt) note(l sighting, now time.Time, early bool) {
 	switch {
 	case l.mine || l.busy && d.held:
 		d.talked, d.looks = true, 0
@@ -281,7 +281,7 @@ func (o *owned) awaitNoCall(c call, blocked time.Time) {
 			return
 		}
 		now := o.pool.cfg.Now()
-		l, err := o.look(c)
+		l, err := o.sight(c)
 		switch {
 		case o.ctx.Err() != nil:
 			return
@@ -309,31 +309,31 @@ func (o *owned) awaitNoCall(c call, blocked time.Time) {
 	}
 }
 
-// look is what presence says of a line and of an attempt on it.
-type look struct {
+// sighting is what presence says of a line and of an attempt on it.
+type sighting struct {
 	busy    bool   // the line may have a call
 	mine    bool   // the attempt's call may go on
 	certain bool   // presence certainly shows a call of the line or with the attempt's contact
 	id      string // the attempt's call goes on, and can be tracked under this RingOut id
 }
 
-// look asks the extension's presence.
-func (o *owned) look(c call) (look, error) {
+// sight asks the extension's presence about a call and its line.
+func (o *owned) sight(c call) (sighting, error) {
 	p, err := o.presence()
 	if err != nil {
-		return look{}, err
+		return sighting{}, err
 	}
-	l := lookAt(p, o.Number, c.Number)
+	l := judgePresence(p, o.Number, c.Number)
 	if active, going := callOf(p, c.Attempt); going && c.Number != "" {
 		l.id = o.idOf(active, c.Attempt)
 	}
 	return l, nil
 }
 
-// lookAt judges presence for one line and for the contact that an attempt on it called, "" for none. A call of another line of the
+// judgePresence judges presence for one line and for the contact that an attempt on it called, "" for none. A call of another line of the
 // extension is no call of this one. What presence does not say may be any.
-func lookAt(p ringout.Presence, line, contact string) look {
-	var l look
+func judgePresence(p ringout.Presence, line, contact string) sighting {
+	var l sighting
 	listed := false
 	for _, c := range p.Calls {
 		if c.TelephonyStatus == noCall {

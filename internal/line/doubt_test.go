@@ -162,21 +162,21 @@ func TestLookAt(t *testing.T) {
 		name      string
 		telephony string
 		calls     []ringout.ActiveCall
-		want      look
+		want      sighting
 	}{
-		{"no call", "NoCall", nil, look{}},
-		{"the call", "CallConnected", []ringout.ActiveCall{active(agentsNumber, contactsNumber)}, look{busy: true, mine: true, certain: true}},
-		{"another line's", "CallConnected", []ringout.ActiveCall{active(other, stranger)}, look{}},
-		{"the line's with somebody else", "Ringing", []ringout.ActiveCall{active(stranger, agentsNumber)}, look{busy: true, certain: true}},
-		{"hidden numbers", "Ringing", []ringout.ActiveCall{active("", "anonymous")}, look{busy: true, mine: true}},
-		{"nothing is listed", "CallConnected", nil, look{busy: true, mine: true}},
-		{"nothing is said", "", nil, look{busy: true, mine: true}},
-		{"it is over", "NoCall", []ringout.ActiveCall{{TelephonyStatus: "NoCall", From: agentsNumber, To: contactsNumber}}, look{}},
+		{"no call", "NoCall", nil, sighting{}},
+		{"the call", "CallConnected", []ringout.ActiveCall{active(agentsNumber, contactsNumber)}, sighting{busy: true, mine: true, certain: true}},
+		{"another line's", "CallConnected", []ringout.ActiveCall{active(other, stranger)}, sighting{}},
+		{"the line's with somebody else", "Ringing", []ringout.ActiveCall{active(stranger, agentsNumber)}, sighting{busy: true, certain: true}},
+		{"hidden numbers", "Ringing", []ringout.ActiveCall{active("", "anonymous")}, sighting{busy: true, mine: true}},
+		{"nothing is listed", "CallConnected", nil, sighting{busy: true, mine: true}},
+		{"nothing is said", "", nil, sighting{busy: true, mine: true}},
+		{"it is over", "NoCall", []ringout.ActiveCall{{TelephonyStatus: "NoCall", From: agentsNumber, To: contactsNumber}}, sighting{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if got := lookAt(ringout.Presence{Telephony: tt.telephony, Calls: tt.calls}, agentsNumber, contactsNumber); got != tt.want {
+			if got := judgePresence(ringout.Presence{Telephony: tt.telephony, Calls: tt.calls}, agentsNumber, contactsNumber); got != tt.want {
 				t.Errorf("%+v, want %+v", got, tt.want)
 			}
 		})

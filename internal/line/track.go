@@ -88,7 +88,7 @@ func (o *owned) watch(c call) (judgement, campaign.Seen, bool) {
 			seen = observation{observed: nothingYet}
 		case askPresence:
 			seen = observation{observed: notSilent}
-			if l, err := o.look(c); err == nil && !l.mine && (!l.busy || !c.held) {
+			if l, err := o.sight(c); err == nil && !l.mine && (!l.busy || !c.held) {
 				seen.observed = silent
 			}
 		case poll:

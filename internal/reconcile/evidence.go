@@ -124,8 +124,8 @@ func (r *Reconciler) ending(rd *round, w *walk, task taskRef) bool {
 	return rd.now.Sub(since) < r.Timing.Orphaned
 }
 
-// look judges contacts, a page at a time, and repairs those that were seen in need of it before.
-func (r *Reconciler) look(ctx context.Context, rd *round, c ledger.Campaign, w *walk, ids []string) error {
+// examine judges contacts, a page at a time, and repairs those that were seen in need of it before.
+func (r *Reconciler) examine(ctx context.Context, rd *round, c ledger.Campaign, w *walk, ids []string) error {
 	for len(ids) > 0 {
 		page := ids[:min(len(ids), r.Timing.Page)]
 		ids = ids[len(page):]

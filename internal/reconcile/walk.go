@@ -132,7 +132,7 @@ func (r *Reconciler) campaign(ctx context.Context, rd *round, c ledger.Campaign)
 	w.compare(load.alive < wanted && !c.Cancelled || tracked < c.Counts.Live, c.Counts.Total, rd.now)
 
 	looked := map[string]bool{}
-	if err := r.look(ctx, rd, c, w, unseen(looked, append(w.known(), abandoned...))); err != nil {
+	if err := r.examine(ctx, rd, c, w, unseen(looked, append(w.known(), abandoned...))); err != nil {
 		return err
 	}
 	if err := r.walk(ctx, rd, c, w, looked); err != nil {
@@ -229,7 +229,7 @@ func (r *Reconciler) walk(ctx context.Context, rd *round, c ledger.Campaign, w *
 		if len(ids) < r.Timing.Page {
 			w.next = 0
 		}
-		if err := r.look(ctx, rd, c, w, unseen(looked, ids)); err != nil {
+		if err := r.examine(ctx, rd, c, w, unseen(looked, ids)); err != nil {
 			return err
 		}
 	}

@@ -76,7 +76,7 @@ func (r *reconnect) DialHook(next redis.DialHook) redis.DialHook {
 func (r *reconnect) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		err := next(ctx, cmd)
-		r.look(err)
+		r.closeIfReadOnly(err)
 		return err //nolint:wrapcheck // passed on
 	}
 }
@@ -85,15 +85,16 @@ func (r *reconnect) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 func (r *reconnect) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		err := next(ctx, cmds)
-		r.look(err)
+		r.closeIfReadOnly(err)
 		for _, cmd := range cmds {
-			r.look(cmd.Err())
+			r.closeIfReadOnly(cmd.Err())
 		}
 		return err //nolint:wrapcheck // passed on
 	}
 }
 
-func (r *reconnect) look(err error) {
+// closeIfReadOnly closes all connections, at most once in a while, when err says that their server takes no writes.
+func (r *reconnect) closeIfReadOnly(err error) {
 	if !readOnly(err) {
 		return
 	}

@@ -65,7 +65,7 @@ func (l *logins) run(ctx context.Context) {
 	tick := time.NewTicker(l.every)
 	defer tick.Stop()
 	for {
-		l.look(ctx, &wg)
+		l.tryDue(ctx, &wg)
 		select {
 		case <-ctx.Done():
 			return
@@ -74,8 +74,8 @@ func (l *logins) run(ctx context.Context) {
 	}
 }
 
-// look tries what is due.
-func (l *logins) look(ctx context.Context, wg *sync.WaitGroup) {
+// tryDue tries the logins that are due.
+func (l *logins) tryDue(ctx context.Context, wg *sync.WaitGroup) {
 	targets := l.held()
 	l.mu.Lock()
 	defer l.mu.Unlock()
