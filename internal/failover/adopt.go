@@ -41,12 +41,12 @@ var errUnderWay = errors.New("a call is still being found out about whose contac
 
 // adopt finds the calls of which the ledger has no attempt, and holds their contacts. It returns the surveys for which this is
 // to be repeated: a contact of theirs has a call under way.
-func (g *Guard) adopt(ctx context.Context, surveys []*survey) (later []*survey, err error) {
+func (w *Watcher) adopt(ctx context.Context, surveys []*survey) (later []*survey, err error) {
 	calls := callsOf(surveys)
 	if len(calls) == 0 {
 		return nil, nil
 	}
-	campaigns, err := g.ledger.Campaigns(ctx)
+	campaigns, err := w.ledger.Campaigns(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (g *Guard) adopt(ctx context.Context, surveys []*survey) (later []*survey, 
 	var pairs []pair
 	for _, c := range campaigns {
 		if c.Counts.Open() {
-			if pairs, err = g.match(ctx, c.Rules.Name, !c.Cancelled, index, pairs); err != nil {
+			if pairs, err = w.match(ctx, c.Rules.Name, !c.Cancelled, index, pairs); err != nil {
 				return nil, err
 			}
 		}
@@ -64,7 +64,7 @@ func (g *Guard) adopt(ctx context.Context, surveys []*survey) (later []*survey, 
 	if slices.ContainsFunc(calls, (*call).lost) {
 		for _, c := range campaigns {
 			if !c.Counts.Open() {
-				if pairs, err = g.match(ctx, c.Rules.Name, false, index, pairs); err != nil {
+				if pairs, err = w.match(ctx, c.Rules.Name, false, index, pairs); err != nil {
 					return nil, err
 				}
 			}
@@ -75,7 +75,7 @@ func (g *Guard) adopt(ctx context.Context, surveys []*survey) (later []*survey, 
 		if !c.lost() {
 			continue
 		}
-		busy, err := g.hold(ctx, c)
+		busy, err := w.hold(ctx, c)
 		if err != nil {
 			return nil, err
 		}
@@ -157,20 +157,20 @@ func digits(s string) string {
 }
 
 // match collects, from one campaign, the attempts that may be the calls, and, if asked to, the contacts that may be.
-func (g *Guard) match(ctx context.Context, name string, contacts bool, x index, pairs []pair) ([]pair, error) {
-	err := g.ledger.Each(ctx, name, func(r ledger.Record) error {
+func (w *Watcher) match(ctx context.Context, name string, contacts bool, x index, pairs []pair) ([]pair, error) {
+	err := w.ledger.Each(ctx, name, func(r ledger.Record) error {
 		number := r.Contact.Number()
 		if contacts && r.State != campaign.Done && r.State != campaign.UnconfirmedHeld {
 			for _, c := range x.find(number) {
 				// A round that was not due yet was not called either, whatever Redis has lost.
-				if c.at.IsZero() || !r.Due.After(c.at.Add(g.cfg.Slack)) {
+				if c.at.IsZero() || !r.Due.After(c.at.Add(w.cfg.Slack)) {
 					c.contacts = append(c.contacts, contact{campaign: name, id: r.Contact.ID, number: number, state: r.State, due: r.Due})
 				}
 			}
 		}
 		for _, a := range r.Attempts {
 			for _, c := range x.find(a.Number) {
-				if apart, ok := g.apart(c, a); ok && c.of.has(a) {
+				if apart, ok := w.apart(c, a); ok && c.of.has(a) {
 					pairs = append(pairs, pair{call: c, attempt: a.Token, apart: apart})
 				}
 			}
@@ -187,12 +187,12 @@ func (s *survey) has(a campaign.Attempt) bool {
 }
 
 // apart says how far the call's beginning is from the attempt's, and whether that is near enough.
-func (g *Guard) apart(c *call, a campaign.Attempt) (time.Duration, bool) {
+func (w *Watcher) apart(c *call, a campaign.Attempt) (time.Duration, bool) {
 	if c.at.IsZero() { // it goes on
 		return 0, a.EndedAt.IsZero()
 	}
 	d := c.at.Sub(a.ClaimedAt).Abs()
-	return d, d <= g.cfg.Slack+a.SendBy.Sub(a.ClaimedAt)
+	return d, d <= w.cfg.Slack+a.SendBy.Sub(a.ClaimedAt)
 }
 
 // explain gives each attempt the call that is nearest to it, and no other: a second call is one that Redis has lost.
@@ -211,14 +211,14 @@ func explain(pairs []pair) {
 
 // hold makes the contacts of a lost call unconfirmed. It says whether one of them has a call under way: when that one has
 // ended, the contact waits, and this is to be repeated.
-func (g *Guard) hold(ctx context.Context, c *call) (underWay bool, err error) {
+func (w *Watcher) hold(ctx context.Context, c *call) (underWay bool, err error) {
 	l := c.line()
 	at, when := c.at, "at "+c.StartedAt.UTC().Format("15:04:05 UTC")
 	if at.IsZero() {
 		at, when = c.of.At.Add(-c.of.off), "that goes on"
 	}
 	for _, p := range c.contacts {
-		state, err := g.ledger.Adopt(ctx, ledger.Adoption{
+		state, err := w.ledger.Adopt(ctx, ledger.Adoption{
 			Ref:    campaign.Ref{Campaign: p.campaign, Contact: p.id, Token: "adopted:" + c.Session},
 			Number: p.number, Line: l.Name, LineNumber: l.Number, Extension: l.Extension.Key, StartedAt: at,
 			Detail: fmt.Sprintf("RingCentral's records show a call %s that Redis has lost", when),
@@ -228,7 +228,7 @@ func (g *Guard) hold(ctx context.Context, c *call) (underWay bool, err error) {
 		}
 		switch state {
 		case campaign.UnconfirmedHeld:
-			g.log.Warn().Str("line", l.Name).Str("campaign", p.campaign).Str("contact", p.id).Str("number", campaign.Mask(p.number)).
+			w.log.Warn().Str("line", l.Name).Str("campaign", p.campaign).Str("contact", p.id).Str("number", campaign.Mask(p.number)).
 				Msg("unconfirmed: RingCentral's records show a call that Redis has lost; decide with `campaign unconfirmed`")
 		case campaign.Placing, campaign.Live:
 			underWay = true

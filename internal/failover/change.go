@@ -81,10 +81,10 @@ func (c *change) tell(log zerolog.Logger, missing map[string][]string) {
 }
 
 // ask asks RingCentral for the calls of this worker's lines, of each extension by itself: none waits for another one.
-func (g *Guard) ask(ctx context.Context, wg *sync.WaitGroup, c *change, a ledger.Approval) {
+func (w *Watcher) ask(ctx context.Context, wg *sync.WaitGroup, c *change, a ledger.Approval) {
 	byExtension := map[*line.Extension][]line.Line{}
 	var agreed []line.Line // but not by this worker
-	for _, l := range g.pool.Held() {
+	for _, l := range w.pool.Held() {
 		switch {
 		case !a.LineAgreed(l.Number):
 			byExtension[l.Extension] = append(byExtension[l.Extension], l)
@@ -103,21 +103,21 @@ func (g *Guard) ask(ctx context.Context, wg *sync.WaitGroup, c *change, a ledger
 			continue
 		}
 		state.running = true
-		wg.Go(func() { g.askOne(ctx, c, lines, a) })
+		wg.Go(func() { w.askOne(ctx, c, lines, a) })
 	}
 	if len(agreed) > 0 && !c.comparing {
 		c.comparing = true
 		wg.Go(func() {
-			g.renewAgreed(ctx, c, agreed)
-			g.compareAll(ctx, c)
+			w.renewAgreed(ctx, c, agreed)
+			w.compareAll(ctx, c)
 		})
 	}
 }
 
-func (g *Guard) askOne(ctx context.Context, c *change, lines []line.Line, a ledger.Approval) {
-	s, err := g.survey(ctx, lines, a)
+func (w *Watcher) askOne(ctx context.Context, c *change, lines []line.Line, a ledger.Approval) {
+	s, err := w.survey(ctx, lines, a)
 	if err != nil {
-		g.failed(ctx, c, lines, err)
+		w.failed(ctx, c, lines, err)
 		return
 	}
 	c.mu.Lock()
@@ -126,12 +126,12 @@ func (g *Guard) askOne(ctx context.Context, c *change, lines []line.Line, a ledg
 	c.comparing = true
 	c.mu.Unlock()
 	if !busy {
-		g.compareAll(ctx, c)
+		w.compareAll(ctx, c)
 	}
 }
 
 // compareAll compares what has been told by now, as often as there is more: the ledger is read through once for all of it.
-func (g *Guard) compareAll(ctx context.Context, c *change) {
+func (w *Watcher) compareAll(ctx context.Context, c *change) {
 	for {
 		c.mu.Lock()
 		surveys := c.surveyed
@@ -141,15 +141,15 @@ func (g *Guard) compareAll(ctx context.Context, c *change) {
 		if len(surveys) == 0 {
 			return
 		}
-		later, err := g.reconcile(ctx, c, surveys)
+		later, err := w.reconcile(ctx, c, surveys)
 		for _, s := range surveys {
 			switch {
 			case err != nil:
-				g.failed(ctx, c, s.lines, err)
+				w.failed(ctx, c, s.lines, err)
 			case slices.Contains(later, s):
-				g.failed(ctx, c, s.lines, errUnderWay)
+				w.failed(ctx, c, s.lines, errUnderWay)
 			default:
-				g.worked(c, s)
+				w.worked(c, s)
 			}
 		}
 	}
@@ -157,37 +157,37 @@ func (g *Guard) compareAll(ctx context.Context, c *change) {
 
 // renewAgreed begins lines anew that somebody else has decided about, a person mostly. One of whose extension this worker
 // tracks a call is blocked first if its record does not say so.
-func (g *Guard) renewAgreed(ctx context.Context, c *change, lines []line.Line) {
+func (w *Watcher) renewAgreed(ctx context.Context, c *change, lines []line.Line) {
 	for _, l := range lines {
-		if err := g.renew(ctx, l, l.Extension.Live() > 0, c); err != nil && ctx.Err() == nil {
-			g.log.Error().Err(err).Str("line", l.Name).Msg("line not begun anew yet; trying again")
+		if err := w.renew(ctx, l, l.Extension.Live() > 0, c); err != nil && ctx.Err() == nil {
+			w.log.Error().Err(err).Str("line", l.Name).Msg("line not begun anew yet; trying again")
 		}
 	}
 }
 
-func (g *Guard) worked(c *change, s *survey) {
+func (w *Watcher) worked(c *change, s *survey) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// The next look at Redis may have begun before the lines were agreed.
-	*c.asked[s.extension] = asked{next: time.Now().Add(2 * g.cfg.Every)}
+	*c.asked[s.extension] = asked{next: time.Now().Add(2 * w.cfg.Every)}
 	for _, l := range s.lines {
-		g.log.Info().Str("line", l.Name).Msg("the line's calls were compared with RingCentral's records: it dials again")
+		w.log.Info().Str("line", l.Name).Msg("the line's calls were compared with RingCentral's records: it dials again")
 	}
 }
 
 // maxDoublings bounds how long it takes until an extension is asked again.
 const maxDoublings = 4
 
-func (g *Guard) failed(ctx context.Context, c *change, lines []line.Line, err error) {
+func (w *Watcher) failed(ctx context.Context, c *change, lines []line.Line, err error) {
 	if ctx.Err() != nil {
 		return
 	}
 	c.mu.Lock()
 	state := c.asked[lines[0].Extension]
-	wait := g.cfg.Retry << min(state.failures, maxDoublings)
+	wait := w.cfg.Retry << min(state.failures, maxDoublings)
 	state.running, state.next, state.why = false, time.Now().Add(wait), err.Error()
 	state.failures++
 	c.mu.Unlock()
-	g.log.Error().Err(err).Str("line", lines[0].Name).Dur("again_in", wait).
+	w.log.Error().Err(err).Str("line", lines[0].Name).Dur("again_in", wait).
 		Msg("this line's calls are not compared with RingCentral's records yet; it does not dial")
 }

@@ -1,7 +1,7 @@
 // Package failover keeps a worker from dialling on what Redis may have forgotten.
 //
 // A Redis that was restarted, or that took over from another one, may lack claims which the workers were told are stored.
-// Its run id gives it away: the ledger refuses every claim until a run id is approved. The guard of each worker compares
+// Its run id gives it away: the ledger refuses every claim until a run id is approved. The watcher of each worker compares
 // RingCentral's records with the ledger for the lines that the worker has, and approves once all lines were compared.
 package failover
 

@@ -16,7 +16,7 @@ import (
 	"github.com/ringqueue/ringqueue/internal/line"
 )
 
-// Config is when a guard looks, and for how long it holds what. Zero values get the defaults that are named.
+// Config is when a watcher looks, and for how long it holds what. Zero values get the defaults that are named.
 type Config struct {
 	Every   time.Duration // between two looks at Redis; 5 s
 	LogLag  time.Duration // after a change was noticed, until RingCentral's records have all calls from before it; 45 s
@@ -48,8 +48,8 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// Guard watches Redis for one worker.
-type Guard struct {
+// Watcher watches Redis for one worker.
+type Watcher struct {
 	rdb    redis.UniversalClient
 	ledger *ledger.Ledger
 	pool   *line.Pool
@@ -60,82 +60,82 @@ type Guard struct {
 	held map[string]string // by line's number: why it is held
 }
 
-// New returns a guard. The ledger must be the one that the worker claims with: it remembers for both what was approved.
-func New(rdb redis.UniversalClient, l *ledger.Ledger, pool *line.Pool, log zerolog.Logger, cfg Config) *Guard {
-	return &Guard{rdb: rdb, ledger: l, pool: pool, log: log, cfg: cfg.withDefaults(), held: map[string]string{}}
+// New returns a watcher. The ledger must be the one that the worker claims with: it remembers for both what was approved.
+func New(rdb redis.UniversalClient, l *ledger.Ledger, pool *line.Pool, log zerolog.Logger, cfg Config) *Watcher {
+	return &Watcher{rdb: rdb, ledger: l, pool: pool, log: log, cfg: cfg.withDefaults(), held: map[string]string{}}
 }
 
 // Held says why a line of this worker does not dial, as far as Redis is concerned; "" if nothing speaks against it.
-func (g *Guard) Held(number string) string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.held[number]
+func (w *Watcher) Held(number string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.held[number]
 }
 
 // Run watches until ctx ends. It must end before the pool does.
-func (g *Guard) Run(ctx context.Context) {
+func (w *Watcher) Run(ctx context.Context) {
 	var (
 		wg      sync.WaitGroup
 		current *change
 	)
 	defer wg.Wait()
-	for ; ctx.Err() == nil; sleep(ctx, g.cfg.Every) {
-		a, err := g.ledger.Beat(ctx)
+	for ; ctx.Err() == nil; sleep(ctx, w.cfg.Every) {
+		a, err := w.ledger.Beat(ctx)
 		switch {
 		case err != nil: // the pool says that Redis is away
 			continue
 		case !a.Changed():
 			if current != nil {
-				g.log.Info().Msg("RingCentral's records were compared with the ledger: all lines dial again")
+				w.log.Info().Msg("RingCentral's records were compared with the ledger: all lines dial again")
 				current = nil
 			}
-			g.holdLines(current, a)
+			w.holdLines(current, a)
 			continue
 		case current == nil || current.runID != a.RunID:
-			current = newChange(a.RunID, g.pool.Held())
-			g.log.Warn().Time("last_seen", a.Seen).Dur("wait", g.cfg.LogLag).
+			current = newChange(a.RunID, w.pool.Held())
+			w.log.Warn().Time("last_seen", a.Seen).Dur("wait", w.cfg.LogLag).
 				Msg(ledger.RedisChanged + "; no line dials until its own calls were compared, live calls are tracked on")
 			if g.cfg.OnChange != nil {
 				g.cfg.OnChange(ctx)
 			}
 		}
 		if a.Noticed.IsZero() {
-			if a, err = g.notice(ctx, a); err != nil {
+			if a, err = w.notice(ctx, a); err != nil {
 				if ctx.Err() == nil {
-					g.log.Error().Err(err).Msg("RingCentral's records not compared with the ledger yet; nothing is dialled")
+					w.log.Error().Err(err).Msg("RingCentral's records not compared with the ledger yet; nothing is dialled")
 				}
 				continue
 			}
 		}
-		g.holdLines(current, a)
-		if a.Now.Sub(a.Noticed) < g.cfg.LogLag {
+		w.holdLines(current, a)
+		if a.Now.Sub(a.Noticed) < w.cfg.LogLag {
 			continue
 		}
 		c := current
-		g.ask(ctx, &wg, c, a)
-		if err := g.conclude(ctx, c, a); err != nil && ctx.Err() == nil {
-			g.log.Error().Err(err).Msg("what was compared is not recorded yet")
+		w.ask(ctx, &wg, c, a)
+		if err := w.conclude(ctx, c, a); err != nil && ctx.Err() == nil {
+			w.log.Error().Err(err).Msg("what was compared is not recorded yet")
 		}
 	}
 }
 
 // notice records the change, and this worker's lines in a Redis that may have lost them, for all workers to wait for.
-func (g *Guard) notice(ctx context.Context, a ledger.Approval) (ledger.Approval, error) {
-	if err := g.pool.Publish(ctx); err != nil {
+func (w *Watcher) notice(ctx context.Context, a ledger.Approval) (ledger.Approval, error) {
+	if err := w.pool.Publish(ctx); err != nil {
 		return a, err
 	}
-	if err := g.ledger.Notice(ctx, a.RunID, g.cfg.Slack, g.cfg.HoldFor); err != nil {
+	if err := w.ledger.Notice(ctx, a.RunID, w.cfg.Slack, w.cfg.HoldFor); err != nil {
 		return a, err
 	}
-	return g.ledger.Approval(ctx)
+	return w.ledger.Approval(ctx)
 }
 
 // holdLines keeps the lines from being given out that the ledger would refuse: it spares the quota of reservations and tells
 // people why.
-func (g *Guard) holdLines(c *change, a ledger.Approval) {
+func (w *Watcher) holdLines(c *change, a ledger.Approval) {
 	held := map[string]string{}
 	free := map[*line.Extension]bool{} // of its lines one dials
-	lines := g.pool.Held()
+	lines := w.pool.Held()
 	for _, l := range lines {
 		if a.LineAgreed(l.Number) {
 			free[l.Extension] = true
@@ -145,25 +145,25 @@ func (g *Guard) holdLines(c *change, a ledger.Approval) {
 	}
 	for _, l := range lines {
 		if why := held[l.Number]; why != "" && !free[l.Extension] {
-			l.Extension.Hold(g.cfg.Every+g.cfg.Every/2, why)
+			l.Extension.Hold(w.cfg.Every+w.cfg.Every/2, why)
 		}
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.held = held
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held = held
 }
 
 // conclude lets go what needs not wait any more: the contacts of teams whose lines were all compared or whose time is up,
 // and all of Redis once every line was compared.
-func (g *Guard) conclude(ctx context.Context, c *change, a ledger.Approval) error {
-	lines, err := line.List(ctx, g.rdb)
+func (w *Watcher) conclude(ctx context.Context, c *change, a ledger.Approval) error {
+	lines, err := line.List(ctx, w.rdb)
 	if err != nil {
 		return err
 	}
 	missing := map[string][]string{} // names of the lines that are waited for, by team
 	for _, l := range lines {
 		names := missing[l.Team]
-		if g.waitsFor(l, a) {
+		if w.waitsFor(l, a) {
 			names = append(names, l.Name)
 		}
 		missing[l.Team] = names
@@ -174,45 +174,45 @@ func (g *Guard) conclude(ctx context.Context, c *change, a ledger.Approval) erro
 		if a.TeamAgreed(team) || len(names) > 0 && a.Now.Before(a.Until) {
 			continue
 		}
-		fresh, err := g.ledger.AgreeTeam(ctx, c.runID, team)
+		fresh, err := w.ledger.AgreeTeam(ctx, c.runID, team)
 		if err != nil {
 			return err
 		}
 		if fresh && len(names) > 0 {
-			g.log.Error().Str("team", team).Strs("lines", names).Dur("after", g.cfg.HoldFor).
+			w.log.Error().Str("team", team).Strs("lines", names).Dur("after", w.cfg.HoldFor).
 				Msg("these lines' calls could not be compared with RingCentral's records in time: the contacts that they may have called are let go, " +
 					"and somebody whom they had just called may be called again; the lines stay held until RingCentral tells of their calls, or " +
 					"`campaign lines approve NAME`")
 		}
 	}
 	if waiting > 0 {
-		c.tell(g.log, missing)
+		c.tell(w.log, missing)
 		return nil
 	}
-	_, err = g.ledger.Approve(ctx, c.runID)
+	_, err = w.ledger.Approve(ctx, c.runID)
 	return err
 }
 
 // waitsFor says whether a line may have called somebody of whom Redis does not know, and can still tell.
-func (g *Guard) waitsFor(l line.Info, a ledger.Approval) bool {
-	return !a.LineAgreed(l.Number) && !l.Seen.Before(a.Seen.Add(-g.cfg.Recent)) && a.Now.Sub(l.Seen) < g.cfg.Forget
+func (w *Watcher) waitsFor(l line.Info, a ledger.Approval) bool {
+	return !a.LineAgreed(l.Number) && !l.Seen.Before(a.Seen.Add(-w.cfg.Recent)) && a.Now.Sub(l.Seen) < w.cfg.Forget
 }
 
 // reconcile compares surveys with the ledger and lets their lines dial. It returns those that were not conclusive yet, since
 // a contact's call is still being found out about.
-func (g *Guard) reconcile(ctx context.Context, c *change, surveys []*survey) (later []*survey, err error) {
-	if err := Check(ctx, g.rdb, zerolog.Nop()); err != nil {
+func (w *Watcher) reconcile(ctx context.Context, c *change, surveys []*survey) (later []*survey, err error) {
+	if err := Check(ctx, w.rdb, zerolog.Nop()); err != nil {
 		return nil, err
 	}
 	// What this worker remembers of its lines comes first: calls that only it knows of would never end.
 	for _, s := range surveys {
 		for _, l := range s.lines {
-			if err := g.renew(ctx, l, s.Busy(l), c); err != nil {
+			if err := w.renew(ctx, l, s.Busy(l), c); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if later, err = g.adopt(ctx, surveys); err != nil {
+	if later, err = w.adopt(ctx, surveys); err != nil {
 		return nil, err
 	}
 	var numbers []string
@@ -226,22 +226,22 @@ func (g *Guard) reconcile(ctx context.Context, c *change, surveys []*survey) (la
 	if len(numbers) == 0 {
 		return later, nil
 	}
-	return later, g.ledger.AgreeLines(ctx, c.runID, numbers...)
+	return later, w.ledger.AgreeLines(ctx, c.runID, numbers...)
 }
 
 // renew begins a line anew from its record, once; one whose agent is on a call is blocked if its record does not say so.
-func (g *Guard) renew(ctx context.Context, l line.Line, busy bool, c *change) error {
+func (w *Watcher) renew(ctx context.Context, l line.Line, busy bool, c *change) error {
 	blocked := false
 	if busy {
 		var err error
-		if blocked, err = g.pool.Block(ctx, l.Number); err != nil {
+		if blocked, err = w.pool.Block(ctx, l.Number); err != nil {
 			return err
 		}
 	}
 	if !c.isStale(l.Number) && !blocked {
 		return nil
 	}
-	if err := g.pool.Renew(ctx, l.Number); err != nil {
+	if err := w.pool.Renew(ctx, l.Number); err != nil {
 		return err
 	}
 	c.renewed(l.Number)
@@ -257,18 +257,18 @@ type survey struct {
 }
 
 // survey asks RingCentral for the calls of an extension's lines.
-func (g *Guard) survey(ctx context.Context, lines []line.Line, a ledger.Approval) (*survey, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, g.cfg.Answer, fmt.Errorf("RingCentral has not told within %s", g.cfg.Answer))
+func (w *Watcher) survey(ctx context.Context, lines []line.Line, a ledger.Approval) (*survey, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, w.cfg.Answer, fmt.Errorf("RingCentral has not told within %s", w.cfg.Answer))
 	defer cancel()
 	s := &survey{extension: lines[0].Extension, lines: lines}
-	now, err := g.ledger.Approval(ctx) // for Redis's clock
+	now, err := w.ledger.Approval(ctx) // for Redis's clock
 	if err != nil {
 		return nil, err
 	}
 	read := time.Now()
 	s.Survey, err = s.extension.Survey(ctx, func(server time.Time) time.Time {
 		s.off = server.Sub(now.Now.Add(time.Since(read)))
-		return a.Seen.Add(s.off - g.cfg.Slack)
+		return a.Seen.Add(s.off - w.cfg.Slack)
 	})
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.DeadlineExceeded) {
@@ -277,7 +277,7 @@ func (g *Guard) survey(ctx context.Context, lines []line.Line, a ledger.Approval
 		return nil, err
 	}
 	if len(s.Gaps) > 0 {
-		g.log.Error().Str("line", lines[0].Name).Str("why", strings.Join(s.Gaps, "; ")).
+		w.log.Error().Str("line", lines[0].Name).Str("why", strings.Join(s.Gaps, "; ")).
 			Msg("calls that Redis may have lost cannot be looked for on this line: somebody whom it has just called may be called again")
 	}
 	return s, nil

@@ -107,7 +107,7 @@ func TestMetrics(t *testing.T) {
 		`ringqueue_line_state{state="free",team="sales"} 0`, `ringqueue_line_state{state="suspended",team="sales"} 1`,
 		`ringqueue_live_calls{team="sales"} 1`, `ringqueue_line_held{line="dave",reason="login",team="sales"} 1`,
 		`ringqueue_contacts{campaign="spring",state="waiting",team="default"} 2`, `ringqueue_contacts{campaign="spring",state="live",team="default"} 1`,
-		`ringqueue_unconfirmed_contacts 0`, `ringqueue_redis_up 1`, `ringqueue_guard_holding 0`, `ringqueue_asynq_tasks{state="archived"} 0`,
+		`ringqueue_unconfirmed_contacts 0`, `ringqueue_redis_up 1`, `ringqueue_failover_holding 0`, `ringqueue_asynq_tasks{state="archived"} 0`,
 		`ringqueue_quota_used_ratio{extension="0123456789ab",group="heavy"} 0.1`,
 		`ringqueue_quota_blocked_until_seconds{extension="0123456789ab",group="heavy"} 0`,
 		`ringqueue_schedule_failing{schedule="daily"} 0`, `ringqueue_schedule_overdue_seconds{schedule="daily"} 0`,

@@ -47,7 +47,7 @@ var descriptions = []description{
 	{"ringqueue_redis_ping_seconds", "How long Redis took to answer.", nil},
 	{"ringqueue_redis_memory_used_ratio", "Share of Redis's maxmemory, or of its machine's memory, that is used.", nil},
 	{"ringqueue_asynq_tasks", "Tasks of campaigns that are not over, by Asynq's state; the same from every worker.", []string{"state"}},
-	{"ringqueue_guard_holding", "1 while lines or contacts are held because Redis was restarted and is being compared with RingCentral's records.", nil},
+	{"ringqueue_failover_holding", "1 while lines or contacts are held because Redis was restarted and is being compared with RingCentral's records.", nil},
 	{"ringqueue_line_held", "1 for each line of this worker that does not dial because its login is refused or Redis was restarted.", []string{"team", "line", "reason"}},
 }
 
@@ -115,7 +115,7 @@ func (r *reader) readAll(ctx context.Context) error {
 		return err //nolint:wrapcheck // Redis is away, and the log says what is not read
 	}
 	r.add("ringqueue_redis_ping_seconds", time.Since(began).Seconds())
-	for _, part := range []func(context.Context) error{r.memory, r.guard, r.lines, r.campaigns, r.quotas, r.schedules} {
+	for _, part := range []func(context.Context) error{r.memory, r.failover, r.lines, r.campaigns, r.quotas, r.schedules} {
 		if err := part(ctx); err != nil {
 			return err
 		}
@@ -151,7 +151,7 @@ func infoNumber(info, field string) float64 {
 	return 0
 }
 
-func (r *reader) guard(ctx context.Context) error {
+func (r *reader) failover(ctx context.Context) error {
 	a, err := r.ledger.Approval(ctx)
 	if err != nil {
 		return err
@@ -160,7 +160,7 @@ func (r *reader) guard(ctx context.Context) error {
 	if a.Changed() {
 		holding = 1
 	}
-	r.add("ringqueue_guard_holding", holding)
+	r.add("ringqueue_failover_holding", holding)
 	return nil
 }
 

@@ -38,7 +38,7 @@ type Worker struct {
 	rdb      redis.UniversalClient
 	log      zerolog.Logger
 	pool     *line.Pool
-	failover *failover.Guard
+	failover *failover.Watcher
 	runner   *schedule.Runner
 	server   *tasks.Server
 	clock    *redisclock.Clock
