@@ -135,12 +135,12 @@ func (p *Producer) storeShared(ctx context.Context, name string, idKey []byte, t
 	var at, other []int
 	for i, a := range b.added {
 		switch a.Code {
-		case ledger.SharedID:
+		case ledger.RowSharedID:
 			c := &b.entries[i].Contact
 			c.ID = ownID(idKey, c.ID, c.Number())
 			at = append(at, i)
 			b.shared++
-		case ledger.OtherNumber:
+		case ledger.RowOtherNumber:
 			other = append(other, i)
 		}
 	}
@@ -245,9 +245,9 @@ func (p *preview) count(ctx context.Context, batch []ledger.Entry, t *Tally) err
 	for i, code := range codes {
 		number := fresh[i].Contact.Number()
 		switch code {
-		case ledger.Fresh, ledger.Suppressed, ledger.Changed, ledger.Postponed, ledger.Reopened:
+		case ledger.RowAdded, ledger.RowSuppressed, ledger.RowChanged, ledger.RowPostponed, ledger.RowReopened:
 			if p.numbers[number] {
-				code = ledger.Duplicate
+				code = ledger.RowDuplicate
 			}
 			p.numbers[number] = true
 		}
@@ -264,7 +264,7 @@ func (p *preview) splitAgain(ctx context.Context, batch []ledger.Entry, t *Tally
 		if err != nil {
 			return err
 		}
-		at = slices.DeleteFunc(at, func(i int) bool { return codes[i] != ledger.OtherNumber })
+		at = slices.DeleteFunc(at, func(i int) bool { return codes[i] != ledger.RowOtherNumber })
 	}
 	n, err := p.split(ctx, p.name, p.idKey, batch, at)
 	if err != nil {
@@ -287,29 +287,29 @@ func (p *preview) splitAgain(ctx context.Context, batch []ledger.Entry, t *Tally
 	return nil
 }
 
-func (t *Tally) count(code ledger.AddCode, held campaign.Reason) {
+func (t *Tally) count(code ledger.RowCode, held campaign.Reason) {
 	switch code {
-	case ledger.Fresh:
+	case ledger.RowAdded:
 		t.Added++
 		if held != "" {
 			t.Held++
 			t.Reasons[held]++
 		}
-	case ledger.Known:
+	case ledger.RowKnown:
 		t.Known++
-	case ledger.Duplicate:
+	case ledger.RowDuplicate:
 		t.Duplicates++
-	case ledger.Suppressed:
+	case ledger.RowSuppressed:
 		t.Suppressed++
-	case ledger.OtherNumber, ledger.SharedID:
+	case ledger.RowOtherNumber, ledger.RowSharedID:
 		t.OtherNumber++
-	case ledger.Changed:
+	case ledger.RowChanged:
 		t.Changed++
-	case ledger.Postponed:
+	case ledger.RowPostponed:
 		t.Later++
-	case ledger.Reopened:
+	case ledger.RowReopened:
 		t.Reopened++
-	case ledger.Closed:
+	case ledger.RowClosed:
 		t.Closed++
 	}
 }

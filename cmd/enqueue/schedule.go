@@ -97,7 +97,7 @@ func newScheduleAdd() *cobra.Command {
 	cmd.Flags().StringVar(&f.campaign, "campaign", "", "campaign file (YAML); its name is not used")
 	cmd.Flags().StringArrayVar(&f.columns, "column", nil, "which column is what: phone=HEADER, name=, id=, timezone= (may be repeated)")
 	cmd.Flags().DurationVar(&f.catchUp, "catch-up", defaultCatchUp, "how late an instant may still run after no worker was up")
-	cmd.Flags().StringVar(&f.overlap, "overlap", string(schedule.Skip), "when the run before is not done: skip, queue or replace")
+	cmd.Flags().StringVar(&f.overlap, "overlap", string(schedule.OverlapSkip), "when the run before is not done: skip, queue or replace")
 	cmd.Flags().IntVar(&f.keep, "keep", defaultKeep, "how many ended runs are kept")
 	cmd.Flags().BoolVar(&f.update, "update", false, "replace a schedule that exists with other settings")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print the schedule as JSON")
@@ -185,7 +185,7 @@ func (f scheduleFlags) rule(name string) (schedule.Rule, error) {
 		}
 	}
 	switch rule.Overlap {
-	case schedule.Skip, schedule.Queue, schedule.Replace:
+	case schedule.OverlapSkip, schedule.OverlapQueue, schedule.OverlapReplace:
 	default:
 		return none, cli.Usage(fmt.Errorf("--overlap %q: takes skip, queue or replace", f.overlap))
 	}

@@ -200,7 +200,7 @@ func TestStream(t *testing.T) {
 	}
 	until(">paused<")
 	s, err := status.NewReader(r.rdb).Read(t.Context(), "spring")
-	if err != nil || s.State != status.Paused {
+	if err != nil || s.State != status.StatePaused {
 		t.Errorf("status %+v, %v", s, err)
 	}
 	if n := r.rdb.Exists(t.Context(), asynqkeys.Paused("spring"), asynqkeys.Paused("spring.again")).Val(); n != 2 {

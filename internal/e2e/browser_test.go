@@ -202,13 +202,13 @@ func TestConsoleInABrowser(t *testing.T) {
 	// Paused with the monitor's own button, which stands for both queues.
 	olga.open("/monitor/")
 	olga.press("renewals", "Pause")
-	w.eventually("the campaign is paused", func() bool { return w.status("renewals").State == status.Paused })
+	w.eventually("the campaign is paused", func() bool { return w.status("renewals").State == status.StatePaused })
 	olga.clean()
 	olga.open("/")
 	olga.says("paused")
 	olga.open("/monitor/")
 	olga.press("renewals", "Resume")
-	w.eventually("the campaign goes on", func() bool { return w.status("renewals").State != status.Paused })
+	w.eventually("the campaign goes on", func() bool { return w.status("renewals").State != status.StatePaused })
 	olga.open("/")
 	olga.clean()
 
@@ -220,7 +220,7 @@ func TestConsoleInABrowser(t *testing.T) {
 	vera.open("/monitor/")
 	vera.press("renewals", "Pause")
 	w.eventually("she is refused", func() bool { return strings.Contains(worker.err.String(), `"user":"vera","role":"viewer"`) })
-	if s := w.status("renewals"); s.State == status.Paused {
+	if s := w.status("renewals"); s.State == status.StatePaused {
 		t.Error("a viewer has paused the campaign")
 	}
 	vera.clean("403", "pauseQueue") // the page says so too

@@ -24,22 +24,22 @@ type Entry struct {
 
 // Added says what became of a contact that was added.
 type Added struct {
-	Code  AddCode
+	Code  RowCode
 	Round int       // the round to enqueue; 0: nothing to enqueue
 	Due   time.Time // when that round is due
 }
 
-// AddCode is what an import did with a contact.
-type AddCode string
+// RowCode is what an import did with a contact.
+type RowCode string
 
 // The codes of Added.
 const (
-	Fresh       AddCode = "added"
-	Known       AddCode = "known"        // it was imported before
-	Duplicate   AddCode = "duplicate"    // another row of the campaign has this number
-	Suppressed  AddCode = "suppressed"   // on the do-not-call list, or the list says so: recorded as done
-	OtherNumber AddCode = "other_number" // the contact of this id has another number; nothing was changed
-	SharedID    AddCode = "shared"       // the same, and the list has had the id before: only from Update
+	RowAdded       RowCode = "added"
+	RowKnown       RowCode = "known"        // it was imported before
+	RowDuplicate   RowCode = "duplicate"    // another row of the campaign has this number
+	RowSuppressed  RowCode = "suppressed"   // on the do-not-call list, or the list says so: recorded as done
+	RowOtherNumber RowCode = "other_number" // the contact of this id has another number; nothing was changed
+	RowSharedID    RowCode = "shared"       // the same, and the list has had the id before: only from Update
 )
 
 // AddHeader stores a call list's header with the campaign and returns its index, which Contact.List refers to.
@@ -126,19 +126,19 @@ func parseAdded(cmd *redis.Cmd, n int) ([]Added, error) {
 			return nil, fmt.Errorf("ledger: add contacts: unexpected reply %T", row)
 		}
 		code, round, due := text(cells[0]), text(cells[1]), text(cells[2])
-		added[i] = Added{Code: AddCode(code), Round: number(round), Due: millis(due)}
+		added[i] = Added{Code: RowCode(code), Round: number(round), Due: millis(due)}
 	}
 	return added, nil
 }
 
 // Check says what Add would do with contacts, and changes nothing. What the given contacts have among themselves, a number
 // twice or an id, is the caller's to find.
-func (l *Ledger) Check(ctx context.Context, name string, idKey []byte, contacts []Entry) ([]AddCode, error) {
+func (l *Ledger) Check(ctx context.Context, name string, idKey []byte, contacts []Entry) ([]RowCode, error) {
 	return l.CheckUpdate(ctx, name, idKey, contacts, Update{})
 }
 
 // CheckUpdate is Check for Update.
-func (l *Ledger) CheckUpdate(ctx context.Context, name string, idKey []byte, contacts []Entry, how Update) ([]AddCode, error) {
+func (l *Ledger) CheckUpdate(ctx context.Context, name string, idKey []byte, contacts []Entry, how Update) ([]RowCode, error) {
 	stand, err := l.standing(ctx, name, ids(contacts))
 	if err != nil {
 		return nil, err
@@ -160,22 +160,22 @@ func (l *Ledger) CheckUpdate(ctx context.Context, name string, idKey []byte, con
 			return nil, err
 		}
 	}
-	codes := make([]AddCode, len(contacts))
+	codes := make([]RowCode, len(contacts))
 	for i, n := range contacts {
 		no := n.Contact.DoNotCall != "" || suppressed[i].Val()
 		switch is := stand[i]; {
 		case is.state == "" && numbers[i].Val():
-			codes[i] = Duplicate
+			codes[i] = RowDuplicate
 		case is.state == "" && no:
-			codes[i] = Suppressed
+			codes[i] = RowSuppressed
 		case is.state == "":
-			codes[i] = Fresh
+			codes[i] = RowAdded
 		case !how.Known && is.contact.Number() != n.Contact.Number():
-			codes[i] = OtherNumber
+			codes[i] = RowOtherNumber
 		case !how.Known && n.Contact.DoNotCall != "" && is.state == campaign.Waiting:
-			codes[i] = Suppressed
+			codes[i] = RowSuppressed
 		case !how.Known:
-			codes[i] = Known
+			codes[i] = RowKnown
 		default:
 			codes[i] = is.becomes(is.differs(n.Contact, headers, how), how, no, numbers[i].Val())
 		}

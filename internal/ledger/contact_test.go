@@ -33,14 +33,14 @@ func TestAdd(t *testing.T) {
 	}
 	none := Added{Round: 0}
 	first := []Added{
-		{Fresh, 1, list[0].Due.UTC()},
-		{Fresh, 1, list[1].Due.UTC()},
-		{Fresh, 1, held.Due.UTC()},
+		{RowAdded, 1, list[0].Due.UTC()},
+		{RowAdded, 1, list[1].Due.UTC()},
+		{RowAdded, 1, held.Due.UTC()},
 		none, none, none,
 	}
-	first[3].Code, first[4].Code, first[5].Code = OtherNumber, Duplicate, Suppressed
+	first[3].Code, first[4].Code, first[5].Code = RowOtherNumber, RowDuplicate, RowSuppressed
 	codes, err := b.Check(b.ctx(), camp, b.idKey, []Entry{list[0], list[1], list[2], list[5]})
-	if want := []AddCode{Fresh, Fresh, Fresh, Suppressed}; err != nil || !slices.Equal(codes, want) {
+	if want := []RowCode{RowAdded, RowAdded, RowAdded, RowSuppressed}; err != nil || !slices.Equal(codes, want) {
 		t.Fatalf("check before: %v, %v; want %v", codes, err, want)
 	}
 	if c, err := b.Campaign(b.ctx(), camp); err != nil || c.Counts.Total != 0 {
@@ -53,7 +53,7 @@ func TestAdd(t *testing.T) {
 	b.check()
 
 	again := slices.Clone(first)
-	again[0].Code, again[1].Code, again[2].Code, again[5].Code = Known, Known, Known, Known
+	again[0].Code, again[1].Code, again[2].Code, again[5].Code = RowKnown, RowKnown, RowKnown, RowKnown
 	for range 2 {
 		got, err = b.Add(b.ctx(), camp, b.idKey, list)
 		if err != nil || !reflect.DeepEqual(got, again) {
@@ -62,7 +62,7 @@ func TestAdd(t *testing.T) {
 		b.check()
 	}
 	codes, err = b.Check(b.ctx(), camp, b.idKey, list)
-	if want := []AddCode{Known, Known, Known, OtherNumber, Duplicate, Known}; err != nil || !slices.Equal(codes, want) {
+	if want := []RowCode{RowKnown, RowKnown, RowKnown, RowOtherNumber, RowDuplicate, RowKnown}; err != nil || !slices.Equal(codes, want) {
 		t.Fatalf("check after: %v, %v; want %v", codes, err, want)
 	}
 
@@ -86,12 +86,12 @@ func TestAdd(t *testing.T) {
 	ref := campaign.Ref{Campaign: camp, Contact: "a", Token: "t1"}
 	b.claim(ref, 1)
 	for _, s := range []Settlement{lineFailed, {}} {
-		if got, err := b.Add(b.ctx(), camp, b.idKey, list[:1]); err != nil || got[0] != (Added{Code: Known}) {
+		if got, err := b.Add(b.ctx(), camp, b.idKey, list[:1]); err != nil || got[0] != (Added{Code: RowKnown}) {
 			t.Fatalf("add of a contact being called or done: %+v, %v", got, err)
 		}
 		if s.Verdict.Ended {
 			due := b.settle(ref, s).Due
-			if got, err := b.Add(b.ctx(), camp, b.idKey, list[:1]); err != nil || got[0] != (Added{Known, 2, due}) {
+			if got, err := b.Add(b.ctx(), camp, b.idKey, list[:1]); err != nil || got[0] != (Added{RowKnown, 2, due}) {
 				t.Fatalf("add of a contact in round 2: %+v, %v", got, err)
 			}
 			if ended, err := b.End(b.ctx(), camp, "a", 2, campaign.Expired); !ended || err != nil {
@@ -127,7 +127,7 @@ func TestOneNumberInTwoCampaigns(t *testing.T) {
 	b.one()
 	b.create(campaign.Default("other"), false)
 	got, err := b.Add(b.ctx(), "other", b.idKey, []Entry{person("a", 2, "+14155550101")})
-	if err != nil || got[0].Code != Fresh {
+	if err != nil || got[0].Code != RowAdded {
 		t.Fatalf("add to the other campaign: %+v, %v", got, err)
 	}
 	b.check()

@@ -414,11 +414,11 @@ func (w *world) add(e Entry) step {
 			if c := w.contacts[id]; c != nil {
 				switch {
 				case c.now().Number() != e.Contact.Number():
-					return fmt.Sprint(OtherNumber, 0)
+					return fmt.Sprint(RowOtherNumber, 0)
 				case c.state == campaign.Waiting:
-					return fmt.Sprint(Known, c.round)
+					return fmt.Sprint(RowKnown, c.round)
 				}
-				return fmt.Sprint(Known, 0)
+				return fmt.Sprint(RowKnown, 0)
 			}
 			return w.join(e.Contact, "")
 		},
@@ -428,16 +428,16 @@ func (w *world) add(e Entry) step {
 // join adds a contact to the model.
 func (w *world) join(row campaign.Contact, token string) string {
 	if w.taken[row.Number()] {
-		return fmt.Sprint(Duplicate, 0)
+		return fmt.Sprint(RowDuplicate, 0)
 	}
 	w.taken[row.Number()] = true
 	c := &model{contact: row, state: campaign.Waiting, round: 1, void: map[string]bool{}, list: token}
 	w.contacts[row.ID] = c
 	if w.dnc[row.Number()] || row.DoNotCall != "" {
 		c.move(campaign.Done, campaign.Suppressed)
-		return fmt.Sprint(Suppressed, 0)
+		return fmt.Sprint(RowSuppressed, 0)
 	}
-	return fmt.Sprint(Fresh, 1)
+	return fmt.Sprint(RowAdded, 1)
 }
 
 // now is the contact's row as it is, or will be after its call.
@@ -488,7 +488,7 @@ func (w *world) list(*rapid.T) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		if c := got[0].Code; again[0] != got[0] && c != Fresh && c != Suppressed {
+		if c := got[0].Code; again[0] != got[0] && c != RowAdded && c != RowSuppressed {
 			w.t.Fatalf("update %+v again: %+v, want %+v", e, again[0], got[0])
 		}
 	}
@@ -510,7 +510,7 @@ func (w *world) update(row campaign.Contact, token string, how Update) string {
 	gone := c.removed && c.outcome == campaign.Cancelled
 	no := row.DoNotCall != ""
 	number := is.Number() != row.Number() || gone && c.free && how.Reopen
-	says := func(code AddCode) string {
+	says := func(code RowCode) string {
 		c.list = token
 		if c.state == campaign.Waiting {
 			return fmt.Sprint(code, c.round)
@@ -522,19 +522,19 @@ func (w *world) update(row campaign.Contact, token string, how Update) string {
 	}
 	plain := row
 	plain.DoNotCall = ""
-	var code AddCode
+	var code RowCode
 	switch {
 	case no && (done || stop == campaign.Suppressed), !no && !number && stop == "" && !gone && is.Name == row.Name && is.Zone == row.Zone:
-		return says(Known)
+		return says(RowKnown)
 	case done && !how.Reopen:
-		return says(Closed)
+		return says(RowClosed)
 	case no || w.dnc[row.Number()]:
-		code = Suppressed
+		code = RowSuppressed
 	case number && w.taken[row.Number()]:
-		code = Duplicate
+		code = RowDuplicate
 	}
 	outcome := campaign.Cancelled
-	if code == Suppressed {
+	if code == RowSuppressed {
 		outcome = campaign.Suppressed
 	}
 	switch {
@@ -560,16 +560,16 @@ func (w *world) update(row campaign.Contact, token string, how Update) string {
 		switch {
 		case !waits && !done:
 			c.pending = &plain
-			code = Postponed
+			code = RowPostponed
 		case done:
 			c.contact, c.removed, c.uncharged, c.far = plain, false, 0, false
 			c.move(campaign.Waiting, "")
 			c.round++
-			code = Reopened
+			code = RowReopened
 		default:
 			textOnly := !number && stop == "" && is.Zone == row.Zone
 			c.contact = plain
-			if code = Changed; !textOnly {
+			if code = RowChanged; !textOnly {
 				c.round++
 				c.far = c.far && !number && len(c.attempts) > 0
 				c.reason = ""

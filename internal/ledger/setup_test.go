@@ -61,7 +61,7 @@ func (b *bench) add(entries ...Entry) {
 		b.t.Fatalf("add: %v", err)
 	}
 	for i, a := range added {
-		if a.Code != Fresh || a.Round != 1 {
+		if a.Code != RowAdded || a.Round != 1 {
 			b.t.Fatalf("add %s: got %+v, want added in round 1", entries[i].Contact.ID, a)
 		}
 	}

@@ -31,14 +31,14 @@ type Update struct {
 
 // The codes of Update and Remove, beside those of Add.
 const (
-	Changed   AddCode = "changed"  // it has the list's row now
-	Postponed AddCode = "later"    // it is being called, or held for a person: it changes after that
-	Reopened  AddCode = "reopened" // it was done and is called again
-	Closed    AddCode = "closed"   // it is done, and stays as it is
-	Removed   AddCode = "removed"  // it is not called any more
+	RowChanged   RowCode = "changed"  // it has the list's row now
+	RowPostponed RowCode = "later"    // it is being called, or held for a person: it changes after that
+	RowReopened  RowCode = "reopened" // it was done and is called again
+	RowClosed    RowCode = "closed"   // it is done, and stays as it is
+	RowRemoved   RowCode = "removed"  // it is not called any more
 
-	moved  AddCode = "moved"  // it is not what was read any more
-	listed AddCode = "listed" // the list has it
+	moved  RowCode = "moved"  // it is not what was read any more
+	listed RowCode = "listed" // the list has it
 )
 
 // standing is what a list's row is compared with.
@@ -134,22 +134,22 @@ func (s standing) differs(row campaign.Contact, headers [][]string, how Update) 
 }
 
 // becomes is what update.lua would say of a change.
-func (s standing) becomes(c change, how Update, no, taken bool) AddCode {
+func (s standing) becomes(c change, how Update, no, taken bool) RowCode {
 	switch {
 	case c == changedNothing:
-		return Known
+		return RowKnown
 	case s.state == campaign.Done && !how.Reopen:
-		return Closed
+		return RowClosed
 	case c == changedWish || no:
-		return Suppressed
+		return RowSuppressed
 	case c == changedNumber && taken:
-		return Duplicate
+		return RowDuplicate
 	case s.state == campaign.Done:
-		return Reopened
+		return RowReopened
 	case s.state == campaign.Waiting:
-		return Changed
+		return RowChanged
 	}
-	return Postponed
+	return RowPostponed
 }
 
 // maxMoves is how often a batch is read again because it changed meanwhile.
@@ -173,9 +173,9 @@ func (l *Ledger) Update(ctx context.Context, name string, idKey []byte, token st
 	for i, n := range contacts {
 		switch is, twice := first[n.Contact.ID]; {
 		case twice && is.Number() == n.Contact.Number():
-			done[i].Code = Duplicate
+			done[i].Code = RowDuplicate
 		case twice:
-			done[i].Code = SharedID
+			done[i].Code = RowSharedID
 		default:
 			first[n.Contact.ID] = n.Contact
 			open = append(open, i)
@@ -239,7 +239,7 @@ func (l *Ledger) update(
 			return nil, err
 		}
 		for i, a := range got {
-			if a.Code == moved || a.Code == OtherNumber {
+			if a.Code == moved || a.Code == RowOtherNumber {
 				again = append(again, part.at[i])
 				continue
 			}
@@ -309,10 +309,10 @@ func (l *Ledger) remove(ctx context.Context, name, token string, idKey []byte, i
 		return nil, wrap("remove contacts", err)
 	}
 	for i, code := range codes {
-		switch AddCode(code) {
-		case Removed:
+		switch RowCode(code) {
+		case RowRemoved:
 			*removed++
-		case Postponed:
+		case RowPostponed:
 			*later++
 		case moved:
 			again = append(again, open[i])

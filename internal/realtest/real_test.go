@@ -226,7 +226,7 @@ func TestFewRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.work(2)
-	if s, err := status.NewReader(w.rdb).Read(t.Context(), camp); err != nil || s.State != status.Paused {
+	if s, err := status.NewReader(w.rdb).Read(t.Context(), camp); err != nil || s.State != status.StatePaused {
 		t.Errorf("status %+v, %v", s, err)
 	}
 	if err := pauses.Resume(t.Context(), camp); err != nil {

@@ -26,7 +26,7 @@ func sample() Report {
 	begin := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 	r := Report{
 		Status: status.Status{
-			Name: "renewals", State: status.Running, Team: "sales", Total: 1500, Waiting: 298, Live: 3, Done: 1197, Unconfirmed: 2,
+			Name: "renewals", State: status.StateRunning, Team: "sales", Total: 1500, Waiting: 298, Live: 3, Done: 1197, Unconfirmed: 2,
 			Outcomes: map[campaign.Outcome]int{
 				campaign.Answered: 702, campaign.NoAnswer: 301, campaign.Busy: 118, campaign.Unreachable: 21, campaign.Suppressed: 40,
 				campaign.InvalidNumber: 8, campaign.LineUnavailable: 7,
@@ -61,7 +61,7 @@ func TestHTML(t *testing.T) {
 	for name, r := range map[string]Report{
 		"report.html": sample(),
 		"empty.html": {Status: status.Status{
-			Name: "empty", State: status.Running, Team: "default", Outcomes: map[campaign.Outcome]int{}, BlockedBy: []string{},
+			Name: "empty", State: status.StateRunning, Team: "default", Outcomes: map[campaign.Outcome]int{}, BlockedBy: []string{},
 		}, At: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), Hours: "always"},
 	} {
 		var b bytes.Buffer

@@ -123,13 +123,13 @@ func (r *Runner) proceed(ctx context.Context, c *claim) error {
 		before := c.State
 		var err error
 		switch c.State {
-		case Due:
+		case StateDue:
 			err = r.read(ctx, c)
-		case Listed:
+		case StateListed:
 			err = r.begin(ctx, c)
-		case Importing:
+		case StateImporting:
 			err = r.fill(ctx, c)
-		case Running:
+		case StateRunning:
 			err = r.watch(ctx, c)
 		default:
 			return nil
@@ -167,7 +167,7 @@ const keep = -1 * time.Millisecond
 
 func (r *Runner) end(ctx context.Context, c *claim, state State, detail string) error {
 	level := zerolog.InfoLevel
-	if state == Failed {
+	if state == StateFailed {
 		level = zerolog.ErrorLevel
 	}
 	r.log.WithLevel(level).Str("schedule", c.Schedule).Str("run", c.Name).Str("state", string(state)).Str("detail", detail).Msg("run ended")

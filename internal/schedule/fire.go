@@ -45,7 +45,7 @@ func (r *Runner) fire(ctx context.Context, one Schedule, now time.Time) error {
 	}
 	crash.Point("fired")
 	level := zerolog.InfoLevel
-	if n := len(firings); n == 0 || firings[n-1].state == Missed || total > 1 {
+	if n := len(firings); n == 0 || firings[n-1].state == StateMissed || total > 1 {
 		level = zerolog.WarnLevel
 	}
 	r.log.WithLevel(level).Str("schedule", one.Name).Int("instants", total).Time("next", next).Msg("schedule fired")
@@ -60,9 +60,9 @@ func (s Schedule) firings(now time.Time) (firings []firing, total int) {
 		instants = append([]time.Time{s.Next}, instants...)
 	}
 	for i, at := range instants {
-		f := firing{run: RunName(s.Name, s.When, at), instant: at, state: Missed, detail: "no worker was up at its instant"}
+		f := firing{run: RunName(s.Name, s.When, at), instant: at, state: StateMissed, detail: "no worker was up at its instant"}
 		if lateBy := now.Sub(at); i == len(instants)-1 && lateBy <= max(s.CatchUp, late) {
-			f.state, f.detail = Due, ""
+			f.state, f.detail = StateDue, ""
 			if lateBy > late {
 				f.detail = "late by " + lateBy.Round(time.Second).String()
 			}

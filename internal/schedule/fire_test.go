@@ -19,19 +19,19 @@ func TestFirings(t *testing.T) {
 		detail  string
 		total   int
 	}{
-		{"in time", 0, 5, nine(10), []int{10}, Due, "", 1},
-		{"a worker was being restarted", 0, 5, nine(10).Add(late), []int{10}, Due, "", 1},
-		{"too late", 0, 5, nine(10).Add(late + 1), []int{10}, Missed, "no worker was up at its instant", 1},
-		{"caught up", time.Hour, 5, nine(10).Add(time.Hour), []int{10}, Due, "late by 1h0m0s", 1},
-		{"days without a worker", time.Hour, 5, nine(12).Add(time.Minute), []int{10, 11, 12}, Due, "", 3},
-		{"only the newest are kept", time.Hour, 2, nine(14), []int{13, 14}, Due, "", 5},
+		{"in time", 0, 5, nine(10), []int{10}, StateDue, "", 1},
+		{"a worker was being restarted", 0, 5, nine(10).Add(late), []int{10}, StateDue, "", 1},
+		{"too late", 0, 5, nine(10).Add(late + 1), []int{10}, StateMissed, "no worker was up at its instant", 1},
+		{"caught up", time.Hour, 5, nine(10).Add(time.Hour), []int{10}, StateDue, "late by 1h0m0s", 1},
+		{"days without a worker", time.Hour, 5, nine(12).Add(time.Minute), []int{10, 11, 12}, StateDue, "", 3},
+		{"only the newest are kept", time.Hour, 2, nine(14), []int{13, 14}, StateDue, "", 5},
 	} {
 		s := Schedule{Rule: Rule{Name: "daily", When: When{Cron: "0 9 * * *", Zone: "UTC"}, CatchUp: c.catchUp, Keep: c.keep}, Next: nine(10)}
 		got, total := s.firings(c.now)
 		var days []int
 		for i, f := range got {
 			days = append(days, f.instant.Day())
-			if i < len(got)-1 && f.state != Missed {
+			if i < len(got)-1 && f.state != StateMissed {
 				t.Errorf("%s: the run of day %d is %s", c.name, f.instant.Day(), f.state)
 			}
 		}
@@ -73,11 +73,11 @@ func TestOverlapBefore(t *testing.T) {
 		waits    string
 		replaces bool
 	}{
-		{Queue, Running, "waits for the run before, r1", false},
-		{Queue, Importing, "waits for the run before, r1", false},
-		{Replace, Running, "", true},
-		{Replace, Listed, "waits to replace the run before, r1", false},
-		{Replace, Importing, "waits to replace the run before, r1", false},
+		{OverlapQueue, StateRunning, "waits for the run before, r1", false},
+		{OverlapQueue, StateImporting, "waits for the run before, r1", false},
+		{OverlapReplace, StateRunning, "", true},
+		{OverlapReplace, StateListed, "waits to replace the run before, r1", false},
+		{OverlapReplace, StateImporting, "waits to replace the run before, r1", false},
 	} {
 		if waits, replaces := c.overlap.before(Run{Name: "r1", State: c.state}); waits != c.waits || replaces != c.replaces {
 			t.Errorf("%s, %s: %q, %v; want %q, %v", c.overlap, c.state, waits, replaces, c.waits, c.replaces)

@@ -21,24 +21,24 @@ func (r *Runner) fill(ctx context.Context, c *claim) error {
 	rules := c.rule.Rules
 	rules.Name = c.Name
 	if err := rules.CheckAt(now); err != nil {
-		return r.end(ctx, c, Failed, err.Error())
+		return r.end(ctx, c, StateFailed, err.Error())
 	}
 	if c.began {
 		// What a person has deleted in the middle of its import is not to come back.
 		if _, err := r.ledger.Campaign(ctx, c.Name); errors.Is(err, ledger.ErrNoCampaign) {
-			return r.end(ctx, c, Done, "its campaign was deleted")
+			return r.end(ctx, c, StateDone, "its campaign was deleted")
 		}
 	}
 	switch err := r.ledger.Create(ctx, rules, true); {
 	case errors.Is(err, ledger.ErrCancelled):
-		return r.end(ctx, c, Done, "its campaign was cancelled")
+		return r.end(ctx, c, StateDone, "its campaign was cancelled")
 	case errors.Is(err, ledger.ErrDeleting):
-		return r.end(ctx, c, Done, "its campaign was deleted")
+		return r.end(ctx, c, StateDone, "its campaign was deleted")
 	case err != nil:
 		return err
 	}
 	if !c.began {
-		if err := r.step(ctx, c, Importing, keep, "", map[string]any{"began": "1"}); err != nil {
+		if err := r.step(ctx, c, StateImporting, keep, "", map[string]any{"began": "1"}); err != nil {
 			return err
 		}
 		c.began = true
@@ -75,7 +75,7 @@ func (r *Runner) fill(ctx context.Context, c *claim) error {
 		return err
 	})
 	if errors.Is(err, ledger.ErrCancelled) {
-		return r.end(ctx, c, Done, "its campaign was cancelled")
+		return r.end(ctx, c, StateDone, "its campaign was cancelled")
 	}
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (r *Runner) fill(ctx context.Context, c *claim) error {
 	crash.Point("imported")
 	r.log.Info().Str("schedule", c.Schedule).Str("run", c.Name).Int("contacts", im.contacts).Int("rejected", im.rejected).
 		Int("left_out", im.left).Msg("run started")
-	return r.step(ctx, c, Running, keep, "", map[string]any{
+	return r.step(ctx, c, StateRunning, keep, "", map[string]any{
 		"contacts": im.contacts, "rejected": im.rejected, "left_out": im.left, "detail": im.why,
 	})
 }

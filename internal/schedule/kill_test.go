@@ -74,7 +74,7 @@ func TestKilled(t *testing.T) {
 		kills := 1 + random.IntN(6) // a worker that is never left alone gets nothing done
 		for deadline := time.Now().Add(time.Minute); ; {
 			runs := w.runs("daily")
-			if len(runs) > day && runs[0].State == Running {
+			if len(runs) > day && runs[0].State == StateRunning {
 				break
 			}
 			if time.Now().After(deadline) {

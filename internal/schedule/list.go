@@ -10,13 +10,13 @@ import (
 
 // read stores a snapshot of the run's list.
 func (r *Runner) read(ctx context.Context, c *claim) error {
-	if c.rule.Overlap == Skip {
+	if c.rule.Overlap == OverlapSkip {
 		earlier, err := r.earlier(ctx, c)
 		if err != nil {
 			return err
 		}
 		if len(earlier) > 0 {
-			return r.end(ctx, c, Skipped, "the run before, "+earlier[0].Name+", is not done")
+			return r.end(ctx, c, StateSkipped, "the run before, "+earlier[0].Name+", is not done")
 		}
 	}
 	snap, err := r.source.snapshot(ctx, c.rule)
@@ -27,7 +27,7 @@ func (r *Runner) read(ctx context.Context, c *claim) error {
 		return r.unreadable(ctx, c, err)
 	}
 	crash.Point("list_read")
-	return r.step(ctx, c, Listed, keep, snap.key, map[string]any{"detail": ""})
+	return r.step(ctx, c, StateListed, keep, snap.key, map[string]any{"detail": ""})
 }
 
 // unreadable puts a run off whose list cannot be used now, or gives it up.
@@ -40,12 +40,12 @@ func (r *Runner) unreadable(ctx context.Context, c *claim, cause error) error {
 	newer := err == nil && one.Last != nil && one.Last.Instant.After(c.Instant)
 	wait, last := r.cfg.readAgain(cause, now.Sub(c.FiredAt), newer)
 	if last {
-		return r.end(ctx, c, Failed, cause.Error())
+		return r.end(ctx, c, StateFailed, cause.Error())
 	}
 	if !errors.Is(cause, errWriting) {
 		r.log.Warn().Err(cause).Str("schedule", c.Schedule).Str("run", c.Name).Msg("the list cannot be used; trying again")
 	}
-	return r.step(ctx, c, Due, wait, "", map[string]any{"detail": cause.Error()})
+	return r.step(ctx, c, StateDue, wait, "", map[string]any{"detail": cause.Error()})
 }
 
 // readAgain says after what wait a list that cannot be used is read again, or that this was the last time: the run was fired

@@ -18,7 +18,7 @@ func (r *Runner) begin(ctx context.Context, c *claim) error {
 	for _, run := range earlier {
 		waits, replaces := c.rule.Overlap.before(run)
 		if waits != "" {
-			return r.step(ctx, c, Listed, 2*r.cfg.Every, "", map[string]any{"detail": waits})
+			return r.step(ctx, c, StateListed, 2*r.cfg.Every, "", map[string]any{"detail": waits})
 		}
 		if replaces {
 			if _, err := tasks.Cancel(ctx, r.rdb, run.Name); err != nil {
@@ -30,15 +30,15 @@ func (r *Runner) begin(ctx context.Context, c *claim) error {
 	if err := r.leaveOut(ctx, c); err != nil {
 		return err
 	}
-	return r.step(ctx, c, Importing, keep, "", map[string]any{"detail": ""})
+	return r.step(ctx, c, StateImporting, keep, "", map[string]any{"detail": ""})
 }
 
 // before says what a run does about an earlier one that is still open: why it waits for it, or that it replaces it.
 func (o Overlap) before(earlier Run) (waits string, replaces bool) {
 	switch {
-	case o != Replace:
+	case o != OverlapReplace:
 		return "waits for the run before, " + earlier.Name, false
-	case earlier.State != Running: // it has no campaign yet, or is filling it
+	case earlier.State != StateRunning: // it has no campaign yet, or is filling it
 		return "waits to replace the run before, " + earlier.Name, false
 	}
 	return "", true
@@ -55,7 +55,7 @@ func (r *Runner) earlier(ctx context.Context, c *claim) ([]Run, error) {
 		if run.Name == c.Name || !run.Open() || run.Instant.After(c.Instant) {
 			continue
 		}
-		if run.State == Running {
+		if run.State == StateRunning {
 			over, err := r.over(ctx, run.Name)
 			if err != nil {
 				return nil, err

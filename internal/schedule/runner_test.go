@@ -65,7 +65,7 @@ func TestYear(t *testing.T) {
 			t.Fatalf("%s has %d runs, want %d", rule.Name, len(runs), total)
 		}
 		for i, run := range runs {
-			if !run.Instant.Equal(instants[i]) || run.State != Done || run.Contacts != 2 || run.Name != RunName(rule.Name, rule.When, instants[i]) {
+			if !run.Instant.Equal(instants[i]) || run.State != StateDone || run.Contacts != 2 || run.Name != RunName(rule.Name, rule.When, instants[i]) {
 				t.Errorf("run %d is %+v, want one at %s with 2 contacts", i, run, instants[i])
 			}
 			if c := w.counts(run.Name); c.Total != 2 || c.Outcomes[campaign.Suppressed] != 2 {
@@ -85,13 +85,13 @@ func TestLate(t *testing.T) {
 		next  string
 		catch time.Duration
 	}{
-		{"in time", "2026-03-10T09:00", []State{Running}, "2026-03-11T09:00", 0},
-		{"a worker was being restarted", "2026-03-10T09:01", []State{Running}, "2026-03-11T09:00", 0},
-		{"not caught up", "2026-03-10T09:02", []State{Missed}, "2026-03-11T09:00", 0},
-		{"caught up", "2026-03-10T11:00", []State{Running}, "2026-03-11T09:00", 2 * time.Hour},
-		{"too late", "2026-03-10T11:01", []State{Missed}, "2026-03-11T09:00", 2 * time.Hour},
-		{"days without a worker", "2026-03-13T10:00", []State{Missed, Missed, Missed, Running}, "2026-03-14T09:00", 2 * time.Hour},
-		{"all of them caught up means the newest", "2026-03-11T10:00", []State{Missed, Running}, "2026-03-12T09:00", 72 * time.Hour},
+		{"in time", "2026-03-10T09:00", []State{StateRunning}, "2026-03-11T09:00", 0},
+		{"a worker was being restarted", "2026-03-10T09:01", []State{StateRunning}, "2026-03-11T09:00", 0},
+		{"not caught up", "2026-03-10T09:02", []State{StateMissed}, "2026-03-11T09:00", 0},
+		{"caught up", "2026-03-10T11:00", []State{StateRunning}, "2026-03-11T09:00", 2 * time.Hour},
+		{"too late", "2026-03-10T11:01", []State{StateMissed}, "2026-03-11T09:00", 2 * time.Hour},
+		{"days without a worker", "2026-03-13T10:00", []State{StateMissed, StateMissed, StateMissed, StateRunning}, "2026-03-14T09:00", 2 * time.Hour},
+		{"all of them caught up means the newest", "2026-03-11T10:00", []State{StateMissed, StateRunning}, "2026-03-12T09:00", 72 * time.Hour},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -135,7 +135,7 @@ func TestOverlap(t *testing.T) {
 		w.add(rule, at(t, newYork, "2026-03-10T08:00"))
 		w.set(at(t, newYork, "2026-03-10T09:00"))
 		r := w.runner()
-		w.eventually(r, "the first run runs", func() bool { return w.runs("daily")[0].State == Running })
+		w.eventually(r, "the first run runs", func() bool { return w.runs("daily")[0].State == StateRunning })
 		w.file("due.csv", 3, 4)
 		w.set(at(t, newYork, "2026-03-11T09:00"))
 		w.look(r)
@@ -143,8 +143,8 @@ func TestOverlap(t *testing.T) {
 	}
 	t.Run("skip", func(t *testing.T) {
 		t.Parallel()
-		w, _ := begin(t, Skip)
-		if run := w.runs("daily")[0]; run.State != Skipped || !strings.Contains(run.Detail, first) {
+		w, _ := begin(t, OverlapSkip)
+		if run := w.runs("daily")[0]; run.State != StateSkipped || !strings.Contains(run.Detail, first) {
 			t.Errorf("the second run is %+v", run)
 		}
 		if _, err := w.ledger.Campaign(t.Context(), second); !errors.Is(err, ledger.ErrNoCampaign) {
@@ -153,11 +153,11 @@ func TestOverlap(t *testing.T) {
 	})
 	t.Run("queue", func(t *testing.T) {
 		t.Parallel()
-		w, r := begin(t, Queue)
+		w, r := begin(t, OverlapQueue)
 		for range 3 {
 			w.look(r)
 		}
-		if run := w.runs("daily")[0]; run.State != Listed || !strings.Contains(run.Detail, first) {
+		if run := w.runs("daily")[0]; run.State != StateListed || !strings.Contains(run.Detail, first) {
 			t.Fatalf("the second run is %+v", run)
 		}
 		// Its list was read at its instant: what becomes of the file is nothing to it.
@@ -165,16 +165,16 @@ func TestOverlap(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.finish(first)
-		w.eventually(r, "the second run runs", func() bool { return w.runs("daily")[0].State == Running })
+		w.eventually(r, "the second run runs", func() bool { return w.runs("daily")[0].State == StateRunning })
 		if c := w.counts(second); c.Total != 4 {
 			t.Errorf("the second run has %+v", c)
 		}
-		w.eventually(r, "the first run is done", func() bool { return w.runs("daily")[1].State == Done })
+		w.eventually(r, "the first run is done", func() bool { return w.runs("daily")[1].State == StateDone })
 	})
 	t.Run("replace", func(t *testing.T) {
 		t.Parallel()
-		w, r := begin(t, Replace)
-		w.eventually(r, "the second run runs", func() bool { return w.runs("daily")[0].State == Running })
+		w, r := begin(t, OverlapReplace)
+		w.eventually(r, "the second run runs", func() bool { return w.runs("daily")[0].State == StateRunning })
 		if c := w.counts(first); c.Outcomes[campaign.Cancelled] != 4 {
 			t.Errorf("the first run has %+v", c)
 		}
@@ -186,11 +186,11 @@ func TestOverlap(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)
 		rule := w.rule("daily", w.file("due.csv", 1, 4))
-		rule.Overlap = Replace
+		rule.Overlap = OverlapReplace
 		w.add(rule, at(t, newYork, "2026-03-10T08:00"))
 		w.set(at(t, newYork, "2026-03-10T09:00"))
 		r := w.runner()
-		w.eventually(r, "the first run runs", func() bool { return w.runs("daily")[0].State == Running })
+		w.eventually(r, "the first run runs", func() bool { return w.runs("daily")[0].State == StateRunning })
 		if _, err := w.ledger.Claim(t.Context(), ledger.Claim{
 			Ref: campaign.Ref{Campaign: first, Contact: "3", Token: "one"}, Round: 1, Number: phone(3), Line: "alice",
 			LineNumber: "+16505550001", SendWithin: time.Minute,
@@ -199,7 +199,7 @@ func TestOverlap(t *testing.T) {
 		}
 		w.file("due.csv", 3, 4)
 		w.set(at(t, newYork, "2026-03-11T09:00"))
-		w.eventually(r, "the second run runs", func() bool { return w.runs("daily")[0].State == Running })
+		w.eventually(r, "the second run runs", func() bool { return w.runs("daily")[0].State == StateRunning })
 		run := w.runs("daily")[0]
 		if c := w.counts(second); c.Total != 3 || run.LeftOut != 1 {
 			t.Errorf("contact 3, who is being talked to, is called again: %+v, %+v", c, run)
@@ -228,12 +228,12 @@ func TestLists(t *testing.T) {
 		w.set(at(t, newYork, "2026-03-10T09:00"))
 		return w, w.runner()
 	}
-	running := func(w *world) func() bool { return func() bool { return w.runs("daily")[0].State == Running } }
+	running := func(w *world) func() bool { return func() bool { return w.runs("daily")[0].State == StateRunning } }
 	t.Run("missing, then there", func(t *testing.T) {
 		t.Parallel()
 		w, r := due(t, func(w *world) string { return filepath.Join(w.folder, "due.csv") })
 		w.look(r)
-		if run := w.runs("daily")[0]; run.State != Due || !strings.Contains(run.Detail, "due.csv: there is no such file") {
+		if run := w.runs("daily")[0]; run.State != StateDue || !strings.Contains(run.Detail, "due.csv: there is no such file") {
 			t.Fatalf("the run is %+v", run)
 		}
 		w.file("due.csv", 1, 5)
@@ -254,11 +254,11 @@ func TestLists(t *testing.T) {
 		w.add(good, at(t, newYork, "2026-03-10T08:00"))
 		w.set(at(t, newYork, "2026-03-10T09:00"))
 		r := w.runner(func(c *Config) { c.Patience = time.Nanosecond })
-		w.eventually(r, "it is given up", func() bool { return w.runs("daily")[0].State == Failed })
+		w.eventually(r, "it is given up", func() bool { return w.runs("daily")[0].State == StateFailed })
 		if run := w.runs("daily")[0]; !strings.Contains(run.Detail, "due.csv") || !strings.Contains(run.Detail, "phone") {
 			t.Errorf("the reason is %q", run.Detail)
 		}
-		w.eventually(r, "the good one runs", func() bool { return w.runs("good")[0].State == Running })
+		w.eventually(r, "the good one runs", func() bool { return w.runs("good")[0].State == StateRunning })
 		if n, err := w.rdb.Exists(t.Context(), keyList("daily-20260310T0900")).Result(); err != nil || n != 0 {
 			t.Errorf("its list is kept: %d, %v", n, err)
 		}
@@ -295,7 +295,7 @@ func TestLists(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.look(r)
-		if run := w.runs("daily")[0]; run.State != Due || !strings.Contains(run.Detail, "still being written") {
+		if run := w.runs("daily")[0]; run.State != StateDue || !strings.Contains(run.Detail, "still being written") {
 			t.Fatalf("the run is %+v", run)
 		}
 		old := time.Now().Add(-2 * time.Minute)
@@ -456,7 +456,7 @@ func TestSteer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.eventually(r, "the run by hand runs", func() bool { return w.runs("daily")[0].State == Running })
+	w.eventually(r, "the run by hand runs", func() bool { return w.runs("daily")[0].State == StateRunning })
 	if c := w.counts(name); c.Total != 2 {
 		t.Errorf("%s has %+v", name, c)
 	}

@@ -28,9 +28,9 @@ type Overlap string
 
 // The answers to an overlap.
 const (
-	Skip    Overlap = "skip"    // the new run is not started
-	Queue   Overlap = "queue"   // it starts once the other is done
-	Replace Overlap = "replace" // the other is cancelled; its conversations go on
+	OverlapSkip    Overlap = "skip"    // the new run is not started
+	OverlapQueue   Overlap = "queue"   // it starts once the other is done
+	OverlapReplace Overlap = "replace" // the other is cancelled; its conversations go on
 )
 
 // State is where a run stands.
@@ -38,14 +38,14 @@ type State string
 
 // The states of a run.
 const (
-	Due       State = "due"       // its list is to be read
-	Listed    State = "listed"    // a snapshot of its list is stored
-	Importing State = "importing" // its campaign is being filled
-	Running   State = "running"   // its campaign is on its own
-	Done      State = "done"      // its campaign is over
-	Missed    State = "missed"    // no worker was up at its instant, nor soon enough after
-	Skipped   State = "skipped"   // the run before was not done
-	Failed    State = "failed"    // its list could not be used
+	StateDue       State = "due"       // its list is to be read
+	StateListed    State = "listed"    // a snapshot of its list is stored
+	StateImporting State = "importing" // its campaign is being filled
+	StateRunning   State = "running"   // its campaign is on its own
+	StateDone      State = "done"      // its campaign is over
+	StateMissed    State = "missed"    // no worker was up at its instant, nor soon enough after
+	StateSkipped   State = "skipped"   // the run before was not done
+	StateFailed    State = "failed"    // its list could not be used
 )
 
 // Rule is a schedule as it is stored.
@@ -88,11 +88,13 @@ type Run struct {
 }
 
 // Open says whether the run is not at its end.
-func (r Run) Open() bool { return slices.Contains([]State{Due, Listed, Importing, Running}, r.State) }
+func (r Run) Open() bool {
+	return slices.Contains([]State{StateDue, StateListed, StateImporting, StateRunning}, r.State)
+}
 
 // Failing says whether the run's list cannot be used, for now or for good. One that is still being written is not wrong.
 func (r Run) Failing() bool {
-	return r.State == Failed || r.State == Due && r.Detail != "" && !strings.Contains(r.Detail, errWriting.Error())
+	return r.State == StateFailed || r.State == StateDue && r.Detail != "" && !strings.Contains(r.Detail, errWriting.Error())
 }
 
 // Lateness is how long after its instant the run was started.
@@ -357,7 +359,7 @@ func (s *Store) RunNow(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	run := name + "-" + one.When.Civil(now).Format("20060102T150405")
-	ours, err := s.record(ctx, one, one.Next, []firing{{run, now, Due, "started by hand"}}, true)
+	ours, err := s.record(ctx, one, one.Next, []firing{{run, now, StateDue, "started by hand"}}, true)
 	if err == nil && !ours {
 		err = fmt.Errorf("schedule %s was changed just now; try again", name)
 	}

@@ -8,7 +8,7 @@ import (
 // Sentence says where the run stands, for people.
 func (r Run) Sentence() string {
 	text := string(r.State)
-	if r.Contacts > 0 || r.State == Running || r.State == Done {
+	if r.Contacts > 0 || r.State == StateRunning || r.State == StateDone {
 		text += ", " + strconv.Itoa(r.Contacts) + " contacts"
 	}
 	if r.Rejected > 0 {

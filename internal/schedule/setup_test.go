@@ -93,7 +93,7 @@ func (w *world) rule(name, path string) Rule {
 	rules.CallingHours = campaign.Hours{Always: true}
 	return Rule{
 		Name: name, When: When{Cron: "0 9 * * *", Zone: "America/New_York"}, List: path, Rules: rules,
-		CatchUp: 2 * time.Hour, Overlap: Skip, Keep: 60,
+		CatchUp: 2 * time.Hour, Overlap: OverlapSkip, Keep: 60,
 	}
 }
 

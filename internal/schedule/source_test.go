@@ -66,7 +66,7 @@ func TestFutureFile(t *testing.T) {
 			t.Errorf("%s ahead: %v", ahead, err)
 			continue
 		}
-		if failing := (Run{State: Due, Detail: err.Error()}).Failing(); failing == writing || !writing && !strings.Contains(err.Error(), "in the future") {
+		if failing := (Run{State: StateDue, Detail: err.Error()}).Failing(); failing == writing || !writing && !strings.Contains(err.Error(), "in the future") {
 			t.Errorf("%s ahead: %v, failing %v", ahead, err, failing)
 		}
 	}

@@ -27,7 +27,7 @@ func (r *Runner) trim(ctx context.Context, name string) error {
 		if run.Open() {
 			continue
 		}
-		holds := run.began || run.State == Done
+		holds := run.began || run.State == StateDone
 		if ended[holds]++; ended[holds] <= one.Keep {
 			continue
 		}

@@ -38,7 +38,7 @@ func TestKeep(t *testing.T) {
 			}
 		}
 		w.finish(name)
-		w.eventually(r, "it is done", func() bool { return w.runs("daily")[0].State == Done })
+		w.eventually(r, "it is done", func() bool { return w.runs("daily")[0].State == StateDone })
 	}
 	var names []string
 	for _, run := range w.runs("daily") {
@@ -84,7 +84,7 @@ func TestOutageKeepsResults(t *testing.T) {
 		w.set(now)
 		w.look(r)
 		w.finish(w.runs("daily")[0].Name)
-		w.eventually(r, "it is done", func() bool { return w.runs("daily")[0].State == Done })
+		w.eventually(r, "it is done", func() bool { return w.runs("daily")[0].State == StateDone })
 	}
 	for h := 9; h < 14; h++ {
 		run(at(t, newYork, "2026-03-02T00:00").Add(time.Duration(h) * time.Hour))
@@ -98,7 +98,7 @@ func TestOutageKeepsResults(t *testing.T) {
 	for _, run := range w.runs("daily") {
 		states[run.State]++
 	}
-	if states[Done] != 6 || states[Missed] != 19 {
+	if states[StateDone] != 6 || states[StateMissed] != 19 {
 		t.Errorf("runs are %v, want 6 done and 19 missed", states)
 	}
 	for h := 3; h < 30; h++ {
@@ -108,7 +108,7 @@ func TestOutageKeepsResults(t *testing.T) {
 	for _, run := range w.runs("daily") {
 		states[run.State]++
 	}
-	if states[Done] != rule.Keep || states[Missed] != 19 {
+	if states[StateDone] != rule.Keep || states[StateMissed] != 19 {
 		t.Errorf("later the runs are %v, want %d done and 19 missed", states, rule.Keep)
 	}
 }
@@ -120,13 +120,13 @@ func TestDeletedInTheMiddle(t *testing.T) {
 	w.add(w.rule("daily", w.file("due.csv", 1, 5)), at(t, newYork, "2026-03-01T08:00"))
 	w.set(at(t, newYork, "2026-03-01T09:00"))
 	r := w.runner()
-	w.eventually(r, "it runs", func() bool { return w.runs("daily")[0].State == Running })
+	w.eventually(r, "it runs", func() bool { return w.runs("daily")[0].State == StateRunning })
 	name := w.runs("daily")[0].Name
 	if _, err := tasks.Delete(t.Context(), w.rdb, name); err != nil {
 		t.Fatal(err)
 	}
-	w.rdb.HSet(t.Context(), keyRun(name), "state", string(Importing)) // as a worker that was killed would have left it
-	w.eventually(r, "it ends", func() bool { return w.runs("daily")[0].State == Done })
+	w.rdb.HSet(t.Context(), keyRun(name), "state", string(StateImporting)) // as a worker that was killed would have left it
+	w.eventually(r, "it ends", func() bool { return w.runs("daily")[0].State == StateDone })
 	if run := w.runs("daily")[0]; run.Detail != "its campaign was deleted" {
 		t.Errorf("the run is %+v", run)
 	}

@@ -13,18 +13,18 @@ func (r *Runner) watch(ctx context.Context, c *claim) error {
 	camp, err := r.ledger.Campaign(ctx, c.Name)
 	switch {
 	case errors.Is(err, ledger.ErrNoCampaign):
-		return r.end(ctx, c, Done, "its campaign was deleted")
+		return r.end(ctx, c, StateDone, "its campaign was deleted")
 	case err != nil:
 		return err
 	case camp.Counts.Open():
-		return r.step(ctx, c, Running, 2*r.cfg.Every, "", nil)
+		return r.step(ctx, c, StateRunning, 2*r.cfg.Every, "", nil)
 	}
 	outcomes, err := json.Marshal(camp.Counts.Outcomes)
 	if err != nil {
 		return wrap("end a run", err)
 	}
 	r.log.Info().Str("schedule", c.Schedule).Str("run", c.Name).Msg("run done")
-	if err := r.step(ctx, c, Done, 0, "", map[string]any{"outcomes": outcomes}); err != nil {
+	if err := r.step(ctx, c, StateDone, 0, "", map[string]any{"outcomes": outcomes}); err != nil {
 		return err
 	}
 	return r.rdb.Unlink(ctx, keyLeftOut(c.Name)).Err()

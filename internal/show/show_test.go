@@ -12,7 +12,7 @@ func TestStatus(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
 	if err := Status(&b, status.Status{
-		Name: "spring", State: status.Running, Total: 10, Waiting: 3, Live: 1, Done: 5, Unconfirmed: 1,
+		Name: "spring", State: status.StateRunning, Total: 10, Waiting: 3, Live: 1, Done: 5, Unconfirmed: 1,
 		Outcomes:  map[campaign.Outcome]int{campaign.Busy: 1, campaign.Answered: 4},
 		BlockedBy: []string{"paused", "no free line of 2: 2 occupied"},
 	}); err != nil {

@@ -59,7 +59,7 @@ func (w *Watcher) Watch(ctx context.Context) error {
 			if err := w.show(ctx, s); err != nil {
 				return err
 			}
-			if s.Over() && (s.Total > 0 || s.State == status.Cancelled) {
+			if s.Over() && (s.Total > 0 || s.State == status.StateCancelled) {
 				fmt.Fprintln(w.out)
 				return Status(w.out, s)
 			}

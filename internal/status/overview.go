@@ -64,10 +64,10 @@ func (r *Reader) Overview(ctx context.Context) (Overview, error) {
 	}
 	for _, c := range campaigns {
 		s := summary(c)
-		if s.State == Running {
+		if s.State == StateRunning {
 			first, again := tasks.Queues(s.Name)
 			if marks[first].Val()+marks[again].Val() > 0 {
-				s.State = Paused
+				s.State = StatePaused
 				s.BlockedBy = append(s.BlockedBy, "paused")
 			}
 			if s.Waiting > 0 {

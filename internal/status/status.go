@@ -22,10 +22,10 @@ type State string
 
 // The states of a campaign.
 const (
-	Running   State = "running"
-	Paused    State = "paused"
-	Cancelled State = "cancelled"
-	Done      State = "done" // nothing is left to call; unconfirmed contacts may be left to decide
+	StateRunning   State = "running"
+	StatePaused    State = "paused"
+	StateCancelled State = "cancelled"
+	StateDone      State = "done" // nothing is left to call; unconfirmed contacts may be left to decide
 )
 
 // Status is a campaign at one instant. The JSON keys are a contract.
@@ -108,22 +108,22 @@ func (r *Reader) All(ctx context.Context) ([]Status, error) {
 // summary is what the ledger says of a campaign.
 func summary(c ledger.Campaign) Status {
 	s := Status{
-		Name: c.Rules.Name, State: Running, Total: c.Counts.Total, Waiting: c.Counts.Waiting, Live: c.Counts.Live,
+		Name: c.Rules.Name, State: StateRunning, Total: c.Counts.Total, Waiting: c.Counts.Waiting, Live: c.Counts.Live,
 		Done: c.Counts.Done, Unconfirmed: c.Counts.Unconfirmed, Outcomes: c.Counts.Outcomes, BlockedBy: []string{},
 		Team: c.Rules.Team, CreatedAt: c.CreatedAt,
 	}
 	switch {
 	case c.Cancelled:
-		s.State = Cancelled
+		s.State = StateCancelled
 	case s.Over() && s.Total > 0:
-		s.State = Done
+		s.State = StateDone
 	}
 	return s
 }
 
 func (r *Reader) of(ctx context.Context, c ledger.Campaign, lines []line.Info, a ledger.Approval) (Status, error) {
 	s := summary(c)
-	if s.State != Running {
+	if s.State != StateRunning {
 		return s, nil
 	}
 	paused, err := r.pauses.Paused(ctx, s.Name)
@@ -131,7 +131,7 @@ func (r *Reader) of(ctx context.Context, c ledger.Campaign, lines []line.Info, a
 		return s, err
 	}
 	if paused {
-		s.State = Paused
+		s.State = StatePaused
 		s.BlockedBy = append(s.BlockedBy, "paused: `campaign resume "+s.Name+"` goes on")
 	}
 	if s.Waiting > 0 {

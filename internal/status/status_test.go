@@ -74,20 +74,20 @@ func TestStates(t *testing.T) {
 	if err := l.Create(t.Context(), rules, false); err != nil {
 		t.Fatal(err)
 	}
-	read(Running)
+	read(StateRunning)
 	list := &once{campaign.Contact{ID: "c1", Row: 2, Numbers: []string{"+12122000030"}}, false}
 	if _, err := tasks.NewProducer(rdb).Import(t.Context(), rules, list, nil); err != nil {
 		t.Fatal(err)
 	}
-	read(Running, `no worker has a line of team "default"`, "1 contact: outside calling hours", "1 contact not due yet, the next one at ")
+	read(StateRunning, `no worker has a line of team "default"`, "1 contact: outside calling hours", "1 contact not due yet, the next one at ")
 	if err := tasks.NewPauses(rdb).Pause(t.Context(), "spring"); err != nil {
 		t.Fatal(err)
 	}
-	read(Paused, "paused: `campaign resume spring` goes on", "outside calling hours")
+	read(StatePaused, "paused: `campaign resume spring` goes on", "outside calling hours")
 	if _, err := tasks.Cancel(t.Context(), rdb, "spring"); err != nil {
 		t.Fatal(err)
 	}
-	if s := read(Cancelled); !s.Over() || s.Outcomes[campaign.Cancelled] != 1 {
+	if s := read(StateCancelled); !s.Over() || s.Outcomes[campaign.Cancelled] != 1 {
 		t.Errorf("cancelled: %+v", s)
 	}
 	all, err := r.All(t.Context())
