@@ -127,11 +127,11 @@ func TestRestoreAfterKill(t *testing.T) {
 	if next-now < (lim.Window/8).Microseconds()-time.Second.Microseconds() {
 		t.Errorf("a slot after %s: others had no time to restore theirs", micros(next-now))
 	}
-	blocked := a.look().BlockedUntil
+	blocked := a.usage().BlockedUntil
 	if err := b.Restore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if again := b.look().BlockedUntil; again.Sub(blocked) > time.Second {
+	if again := b.usage().BlockedUntil; again.Sub(blocked) > time.Second {
 		t.Errorf("the second limiter lengthened the block from %s to %s", blocked, again)
 	}
 	for _, e := range b.entries() {
@@ -165,7 +165,7 @@ func TestRestoreWhatWasLearned(t *testing.T) {
 		if slot, now := b.take("b"); micros(slot-now) < 39*time.Second {
 			t.Errorf("the next slot is in %s, inside the block", micros(slot-now))
 		}
-		if u := b.look(); u.Limit != 2 || u.Used+u.Waiting != 2 {
+		if u := b.usage(); u.Limit != 2 || u.Used+u.Waiting != 2 {
 			t.Errorf("%+v", u)
 		}
 	})

@@ -95,8 +95,8 @@ func (w *Watcher) Run(ctx context.Context) {
 			current = newChange(a.RunID, w.pool.Held())
 			w.log.Warn().Time("last_seen", a.Seen).Dur("wait", w.cfg.LogLag).
 				Msg(ledger.RedisChanged + "; no line dials until its own calls were compared, live calls are tracked on")
-			if g.cfg.OnChange != nil {
-				g.cfg.OnChange(ctx)
+			if w.cfg.OnChange != nil {
+				w.cfg.OnChange(ctx)
 			}
 		}
 		if a.Noticed.IsZero() {
