@@ -368,8 +368,13 @@ func TestTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"unconfirmed", "list", "spring"}, {"events", "spring"}, {"status", "spring"}, {"report", "spring"}, {"list"},
-		{"status", "no" + esc}, {"unconfirmed", "resolve", "spring", "no" + esc, "--not-called"},
+		{"unconfirmed", "list", "spring"},
+		{"events", "spring"},
+		{"status", "spring"},
+		{"report", "spring"},
+		{"list"},
+		{"status", "no" + esc},
+		{"unconfirmed", "resolve", "spring", "no" + esc, "--not-called"},
 	} {
 		if r := run(args...); strings.ContainsAny(r.out+r.err, "\x1b\a\u009b\u202e") {
 			t.Errorf("%q steers a terminal: %q", args, r.out+r.err)
