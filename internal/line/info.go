@@ -26,7 +26,6 @@ type Info struct {
 	Seen               time.Time // when a worker last asked for it
 	Paused             time.Time // since when the agent has a break; zero: none
 	Blocked            time.Time // since when nobody knows whether its call is over; zero: it is not blocked
-	Agreed             string    // run id of the Redis for which its calls were compared with RingCentral's records
 
 	Fails   int       // how often in a row its own phone has failed
 	Reached time.Time // when a call last got its agent to answer
@@ -80,7 +79,7 @@ func List(ctx context.Context, rdb redis.UniversalClient) ([]Info, error) {
 func infoOf(number string, h map[string]string, now time.Time) Info {
 	l := Info{
 		Name: h["name"], Number: number, Team: h["team"], State: State(h["state"]), Until: at(h["until"]),
-		Campaign: h["campaign"], Contact: h["contact"], Since: at(h["since"]), Note: h["note"], Seen: at(h["seen"]), Agreed: h["agreed"],
+		Campaign: h["campaign"], Contact: h["contact"], Since: at(h["since"]), Note: h["note"], Seen: at(h["seen"]),
 		Paused: at(h["paused"]), Reached: at(h["reached"]), Placed: at(h["placed"]), token: h["token"],
 	}
 	l.unasked = now.Sub(l.Seen)

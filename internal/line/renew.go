@@ -59,11 +59,3 @@ func (p *Pool) Renew(ctx context.Context, number string) error {
 	}
 	return nil
 }
-
-// Agree records that a line's calls were compared with RingCentral's records for the Redis of this run id.
-func (p *Pool) Agree(ctx context.Context, number, runID string) error {
-	if err := p.store.rdb.HSet(ctx, keyLine(number), "agreed", runID).Err(); err != nil {
-		return fmt.Errorf("record that the line was checked: %w", err)
-	}
-	return nil
-}

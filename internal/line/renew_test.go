@@ -95,12 +95,6 @@ func TestRenewOfALineThatIsNotHeld(t *testing.T) {
 		if len(second.Held()) != 0 || len(first.Held()) != 1 {
 			r.t.Errorf("held %d and %d, want 0 and 1", len(second.Held()), len(first.Held()))
 		}
-		if err := first.Agree(r.t.Context(), alice.Number, "run1"); err != nil {
-			r.t.Error(err)
-		}
-		if got := r.lines()[0].Agreed; got != "run1" {
-			r.t.Errorf("agreed %q", got)
-		}
 	})
 }
 
