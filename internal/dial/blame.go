@@ -84,7 +84,6 @@ type placing struct {
 type blaming struct {
 	times int // in a row
 	until time.Time
-	why   string
 }
 
 // Placed is told that a call was placed.
@@ -131,17 +130,6 @@ func (t *Tracker) Refused(d Dial, r Refusal, now time.Time) Refusal {
 		r.After = t.putOffAgain(d.Contact)
 	}
 	return t.scaled(r)
-}
-
-// Held says for how long calls with a caller ID still have to wait on this extension, and why; 0 if they do not.
-func (t *Tracker) Held(callerID string, now time.Time) (time.Duration, string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	b := t.blamed[Dial{CallerID: callerID}.targets()[callerIDTarget]]
-	if left := b.until.Sub(now); left > 0 {
-		return left, b.why
-	}
-	return 0, ""
 }
 
 // Shows says whether a call with a caller ID was placed on this extension lately, and none was refused for it since.
@@ -213,13 +201,13 @@ func (t *Tracker) longer(by target, r Refusal, now time.Time) time.Duration {
 	b := t.blamed[by]
 	if now.Before(b.until) {
 		if until := now.Add(r.Wait / t.scale()); until.After(b.until) {
-			b.until, b.why = until, r.Text
+			b.until = until
 			t.blamed[by] = b
 		}
 		return b.until.Sub(now) * t.scale()
 	}
 	wait := min(r.Wait<<min(b.times, 10), max(r.Wait, longestWait))
-	t.blamed[by] = blaming{b.times + 1, now.Add(wait / t.scale()), r.Text}
+	t.blamed[by] = blaming{b.times + 1, now.Add(wait / t.scale())}
 	return wait
 }
 
