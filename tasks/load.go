@@ -17,9 +17,6 @@ type Load struct {
 	Next                                                   time.Time // when the first of those scheduled is due; zero if none is
 }
 
-// Open is how many tasks have not come to their end.
-func (l Load) Open() int { return l.Pending + l.Active + l.Scheduled + l.Retry }
-
 // ReadLoad counts a campaign's tasks, by the lengths of Asynq's lists: it needs nothing that a hosted Redis may forbid, and
 // an id whose task is gone does not stop it.
 func ReadLoad(ctx context.Context, rdb redis.UniversalClient, campaign string) (Load, error) {

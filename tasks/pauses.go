@@ -35,31 +35,23 @@ type marks struct{ first, again string }
 func (m marks) agree() bool  { return (m.first == "") == (m.again == "") }
 func (m marks) paused() bool { return m.first != "" || m.again != "" }
 
-// read reads the marks of campaigns in one round trip.
-func (p *Pauses) read(ctx context.Context, campaigns ...string) ([]marks, error) {
-	cmds := make([][2]*redis.StringCmd, len(campaigns))
-	if len(campaigns) > 0 {
-		_, err := p.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-			for i, c := range campaigns {
-				first, again := Queues(c)
-				cmds[i] = [2]*redis.StringCmd{pipe.Get(ctx, asynqkeys.Paused(first)), pipe.Get(ctx, asynqkeys.Paused(again))}
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, redis.Nil) {
-			return nil, fmt.Errorf("read pauses: %w", err)
+// read reads a campaign's marks.
+func (p *Pauses) read(ctx context.Context, campaign string) (marks, error) {
+	first, again := Queues(campaign)
+	var cmds [2]*redis.StringCmd
+	_, err := p.rdb.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		cmds = [2]*redis.StringCmd{pipe.Get(ctx, asynqkeys.Paused(first)), pipe.Get(ctx, asynqkeys.Paused(again))}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return marks{}, fmt.Errorf("read pauses: %w", err)
+	}
+	for _, cmd := range cmds {
+		if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return marks{}, fmt.Errorf("read pauses: %w", err)
 		}
 	}
-	all := make([]marks, len(campaigns))
-	for i, pair := range cmds {
-		for _, cmd := range pair {
-			if err := cmd.Err(); err != nil && !errors.Is(err, redis.Nil) {
-				return nil, fmt.Errorf("read pauses: %w", err)
-			}
-		}
-		all[i] = marks{first: pair[0].Val(), again: pair[1].Val()}
-	}
-	return all, nil
+	return marks{first: cmds[0].Val(), again: cmds[1].Val()}, nil
 }
 
 // Paused says whether a campaign is paused.
@@ -68,7 +60,7 @@ func (p *Pauses) Paused(ctx context.Context, campaign string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return m[0].paused(), nil
+	return m.paused(), nil
 }
 
 // Mirror says whether a campaign is paused. Where only one of its queues is, it carries over to the other what was done
@@ -79,11 +71,10 @@ func (p *Pauses) Mirror(ctx context.Context, campaign string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	all, err := p.read(ctx, campaign)
+	m, err := p.read(ctx, campaign)
 	if err != nil {
 		return false, err
 	}
-	m := all[0]
 	paused := m.paused()
 	if !m.agree() {
 		// One of two is paused: that is new if they agreed on not being so, and if not, the other's resumption is.
@@ -95,29 +86,6 @@ func (p *Pauses) Mirror(ctx context.Context, campaign string) (bool, error) {
 	// The record comes last: without it, the next one does the same again.
 	if paused != agreed {
 		return paused, p.ledger.SetPaused(ctx, campaign, paused)
-	}
-	return paused, nil
-}
-
-// MirrorAll is Mirror for campaigns as the ledger has just given them, in one round trip where nothing was done. The reply
-// has one answer per campaign, in order.
-func (p *Pauses) MirrorAll(ctx context.Context, campaigns []ledger.Campaign) ([]bool, error) {
-	names := make([]string, len(campaigns))
-	for i, c := range campaigns {
-		names[i] = c.Rules.Name
-	}
-	all, err := p.read(ctx, names...)
-	if err != nil {
-		return nil, err
-	}
-	paused := make([]bool, len(campaigns))
-	for i, m := range all {
-		if paused[i] = m.paused(); m.agree() && paused[i] == campaigns[i].Paused { //nolint:gosec // read answers one for each name
-			continue
-		}
-		if paused[i], err = p.Mirror(ctx, names[i]); err != nil {
-			return nil, err
-		}
 	}
 	return paused, nil
 }

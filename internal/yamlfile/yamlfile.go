@@ -214,9 +214,6 @@ func (n Node) Empty() bool { return n.value == nil }
 // Problems counts what was found wrong with the file so far.
 func (n Node) Problems() int { return len(n.file.problems) }
 
-// Line is the value's line in the file, from 1.
-func (n Node) Line() int { return n.line }
-
 // Each hands every entry of a mapping to take, in the file's order. It reports whether the value is a
 // mapping; if not, the problem is reported with what the field takes. An empty file is an empty mapping.
 func (n Node) Each(takes string, take func(key string, value Node)) bool {

@@ -42,7 +42,7 @@ func TestReadYAMLOrder(t *testing.T) {
 		var nodes []Node
 		top.Each("anything", func(_ string, n Node) { nodes = append(nodes, n) })
 		for _, node := range slices.Backward(nodes) {
-			node.Fail("wrong %d", node.Line())
+			node.Fail("wrong %d", node.line)
 		}
 	})
 	if want := "f.yaml:1: a: wrong 1\nf.yaml:2: b: wrong 2\nf.yaml:3: c: wrong 3"; err == nil || err.Error() != want {
