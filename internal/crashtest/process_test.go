@@ -1,7 +1,6 @@
 package crashtest
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"slices"
@@ -10,32 +9,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ringqueue/ringqueue/internal/testlog"
 )
 
 // process is a worker.
 type process struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	stderr buffer
+	stderr testlog.Buffer
 	gone   chan struct{}
-}
-
-// buffer is what a process writes while a test reads it.
-type buffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // start starts a worker; more are further variables of its environment.

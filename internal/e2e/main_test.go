@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,6 +21,7 @@ import (
 
 	"github.com/ringqueue/ringqueue/internal/redistest"
 	"github.com/ringqueue/ringqueue/internal/status"
+	"github.com/ringqueue/ringqueue/internal/testlog"
 	"github.com/ringqueue/ringqueue/ringout/ringouttest"
 )
 
@@ -215,30 +215,12 @@ func (w *world) must(name string, args ...string) result {
 	return r
 }
 
-// buffer is what a process writes while a test reads it.
-type buffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // process is a command that runs beside the test.
 type process struct {
 	t    *testing.T
 	cmd  *exec.Cmd
-	out  buffer
-	err  buffer
+	out  testlog.Buffer
+	err  testlog.Buffer
 	gone chan struct{}
 }
 

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/ringqueue/ringqueue/internal/console/auth"
+	"github.com/ringqueue/ringqueue/internal/testlog"
 )
 
 const proxyName = "calls.example.com"
@@ -177,7 +178,7 @@ func TestBehindNginx(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), nginx, "-p", w.dir, "-c", file, "-e", "stderr")
-	var said buffer
+	var said testlog.Buffer
 	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package failover_test
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"os"
@@ -21,6 +20,7 @@ import (
 	"github.com/ringqueue/ringqueue/internal/redistest"
 	"github.com/ringqueue/ringqueue/internal/settings"
 	"github.com/ringqueue/ringqueue/internal/status"
+	"github.com/ringqueue/ringqueue/internal/testlog"
 	"github.com/ringqueue/ringqueue/internal/worker"
 	"github.com/ringqueue/ringqueue/ringout/ringouttest"
 	"github.com/ringqueue/ringqueue/tasks"
@@ -44,7 +44,7 @@ type world struct {
 	led    *ledger.Ledger
 	sim    *ringouttest.Simulator
 	url    string
-	log    buffer
+	log    testlog.Buffer
 	hold   time.Duration // settings.Worker's FailoverHold
 	nextID int
 }
@@ -250,24 +250,6 @@ func (w *world) honest() {
 }
 
 func (w *world) said(text string) bool { return strings.Contains(w.log.String(), text) }
-
-// buffer is a log that is read while it is written.
-type buffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
 
 func (w *world) wantContact(number string, state campaign.ContactState, outcome campaign.Outcome, attempts int) {
 	w.t.Helper()

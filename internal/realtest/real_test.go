@@ -1,12 +1,10 @@
 package realtest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,6 +17,7 @@ import (
 	"github.com/ringqueue/ringqueue/internal/redisurl"
 	"github.com/ringqueue/ringqueue/internal/settings"
 	"github.com/ringqueue/ringqueue/internal/status"
+	"github.com/ringqueue/ringqueue/internal/testlog"
 	"github.com/ringqueue/ringqueue/internal/worker"
 	"github.com/ringqueue/ringqueue/ringout/ringouttest"
 	"github.com/ringqueue/ringqueue/tasks"
@@ -40,24 +39,7 @@ type world struct {
 	led   *ledger.Ledger
 	sim   *ringouttest.Simulator
 	rc    string
-	log   buffer
-}
-
-type buffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
+	log   testlog.Buffer
 }
 
 // newWorld is a world whose conversations last so long of real time, with a campaign of n contacts.

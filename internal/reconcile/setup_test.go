@@ -1,13 +1,11 @@
 package reconcile
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/line"
 	"github.com/ringqueue/ringqueue/internal/redistest"
+	"github.com/ringqueue/ringqueue/internal/testlog"
 	"github.com/ringqueue/ringqueue/tasks"
 )
 
@@ -36,25 +35,8 @@ type bench struct {
 	producer   *tasks.Producer
 	inspector  *asynq.Inspector
 	reconciler *Reconciler
-	log        *lockedBuffer
+	log        *testlog.Buffer
 	now        time.Time
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.String()
 }
 
 // people is a list of contacts.
@@ -82,7 +64,7 @@ func newBench(t *testing.T, contacts int, timing Timing) *bench {
 	rdb := redistest.Start(t).Client(t)
 	b := &bench{
 		t: t, rdb: rdb, ledger: ledger.New(rdb), producer: tasks.NewProducer(rdb),
-		inspector: asynq.NewInspectorFromRedisClient(rdb), log: &lockedBuffer{}, now: time.Now(),
+		inspector: asynq.NewInspectorFromRedisClient(rdb), log: &testlog.Buffer{}, now: time.Now(),
 	}
 	b.reconciler = b.another(timing)
 	b.must(b.ledger.Create(t.Context(), sweptRules(), false))

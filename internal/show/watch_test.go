@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,26 +11,12 @@ import (
 	"github.com/ringqueue/ringqueue/internal/dial"
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/redistest"
+	"github.com/ringqueue/ringqueue/internal/testlog"
 	"github.com/ringqueue/ringqueue/tasks"
 )
 
 // screen is what a watcher writes while a test reads it.
-type screen struct {
-	mu  sync.Mutex
-	buf strings.Builder
-}
-
-func (s *screen) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.Write(p)
-}
-
-func (s *screen) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.String()
-}
+type screen struct{ testlog.Buffer }
 
 func (s *screen) waitFor(t *testing.T, text string) {
 	t.Helper()

@@ -17,6 +17,7 @@ import (
 	"github.com/ringqueue/ringqueue/internal/line"
 	"github.com/ringqueue/ringqueue/internal/redistest"
 	"github.com/ringqueue/ringqueue/internal/settings"
+	"github.com/ringqueue/ringqueue/internal/testlog"
 	"github.com/ringqueue/ringqueue/ringout/ringouttest"
 )
 
@@ -24,7 +25,7 @@ import (
 type running struct {
 	t     *testing.T
 	w     *Worker
-	log   journal
+	log   testlog.Buffer
 	ended chan error
 	stop  func()
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/ringqueue/ringqueue/internal/ledger"
 	"github.com/ringqueue/ringqueue/internal/redistest"
 	"github.com/ringqueue/ringqueue/internal/settings"
+	"github.com/ringqueue/ringqueue/internal/testlog"
 	"github.com/ringqueue/ringqueue/ratelimit"
 	"github.com/ringqueue/ringqueue/ringout"
 	"github.com/ringqueue/ringqueue/ringout/ringouttest"
@@ -62,7 +63,7 @@ func sharedLines(n int) []settings.Line {
 // run runs a worker until the test ends.
 func run(t *testing.T, rdb redis.UniversalClient, set settings.Worker, scale int) {
 	t.Helper()
-	w, err := New(rdb, set, zerolog.New(new(journal)), scale)
+	w, err := New(rdb, set, zerolog.New(new(testlog.Buffer)), scale)
 	if err != nil {
 		t.Fatal(err)
 	}

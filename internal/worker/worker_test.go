@@ -1,10 +1,8 @@
 package worker
 
 import (
-	"bytes"
 	"context"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -13,26 +11,9 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/ringqueue/ringqueue/internal/settings"
+	"github.com/ringqueue/ringqueue/internal/testlog"
 	"github.com/ringqueue/ringqueue/ringout/ringouttest"
 )
-
-// journal is a log that can be read while it is written.
-type journal struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
-}
 
 func TestMissingPermissionIsSaidAtTheStart(t *testing.T) {
 	t.Parallel()
@@ -42,7 +23,7 @@ func TestMissingPermissionIsSaidAtTheStart(t *testing.T) {
 			sim, url := ringouttest.Start(t, ringouttest.Config{Deny: []string{permission}})
 			rdb := redis.NewClient(&redis.Options{Addr: miniredis.RunT(t).Addr()})
 			t.Cleanup(func() { _ = rdb.Close() })
-			var log journal
+			var log testlog.Buffer
 			w, err := New(rdb, settings.Worker{
 				Credentials: settings.Credentials{Server: url, ClientID: "id", ClientSecret: "secret"},
 				Lines:       []settings.Line{{Name: "alice", Number: "+16505550101", Team: "default", JWT: "alice"}},

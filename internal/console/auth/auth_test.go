@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/ringqueue/ringqueue/internal/redistest"
+	"github.com/ringqueue/ringqueue/internal/testlog"
 )
 
 const password = "correct horse battery"
@@ -41,26 +41,8 @@ func accounts(t *testing.T) []Account {
 type site struct {
 	*httptest.Server
 	t   *testing.T
-	log *lockedLog
+	log *testlog.Buffer
 	way *Middleware
-}
-
-// lockedLog is a log that is read while it is written.
-type lockedLog struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *lockedLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func build(t *testing.T, cfg Config, writeTimeout ...time.Duration) *site {
@@ -75,7 +57,7 @@ func build(t *testing.T, cfg Config, writeTimeout ...time.Duration) *site {
 // buildOn is build on a Redis that others use too.
 func buildOn(t *testing.T, rdb redis.UniversalClient, cfg Config, writeTimeout ...time.Duration) *site {
 	t.Helper()
-	h := &site{t: t, log: &lockedLog{}}
+	h := &site{t: t, log: &testlog.Buffer{}}
 	cfg.Log = zerolog.New(h.log)
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)

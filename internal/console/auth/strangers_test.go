@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/ringqueue/ringqueue/internal/redistest"
+	"github.com/ringqueue/ringqueue/internal/testlog"
 )
 
 // raw sends a request as it stands and returns the answer's status.
@@ -446,7 +447,7 @@ func TestTheSameWorkForEverybody(t *testing.T) {
 func TestTally(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var log lockedLog
+		var log testlog.Buffer
 		tl := newTally(zerolog.New(&log), "refused")
 		for i := range 100_000 {
 			tl.add("wrong", fmt.Sprintf("192.0.2.%d", i%7/6), "")
